@@ -1,0 +1,53 @@
+"""JSON as a signed document needs it: one meaning for every byte sequence.
+
+RFC 8259 leaves open what two members of one name mean, and Python accepts ``NaN``. Either lets two readers of
+one signed document see two things, so both are refused here.
+"""
+
+import json
+from typing import Any, NoReturn
+
+from placet.license.diagnosis import Diagnosis, rejected
+
+
+def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise rejected(
+            Diagnosis.DUPLICATE_MEMBER,
+            f"Not a license: the JSON member {twice[:40]!r} occurs twice, so the file has two meanings. "
+            "Ask for the file to be issued anew.",
+        )
+    return members
+
+
+def _constant(name: str) -> NoReturn:
+    raise rejected(Diagnosis.NOT_JSON, f"Not a license: {name} is not a number of JSON.")
+
+
+def loads(text: str) -> Any:
+    """Read JSON ``text`` (RFC 8259, duplicate members refused).
+
+    Raises :class:`DocumentRejected` with ``truncated``, ``duplicate_member``, ``not_json`` or ``absurd_value``.
+    """
+    try:
+        return json.loads(text, object_pairs_hook=_members, parse_constant=_constant)
+    except json.JSONDecodeError as error:
+        unfinished = error.pos >= len(text) or error.msg.startswith("Unterminated string")
+        if unfinished and text.startswith("{"):
+            raise rejected(
+                Diagnosis.TRUNCATED,
+                f"Not a whole license: the file ends after {len(text):,} characters, in the middle of the document. "
+                "Get it again, as an attachment rather than as pasted text.",
+            ) from None
+        raise rejected(
+            Diagnosis.NOT_JSON,
+            f"Not a license: the file is not JSON (line {error.lineno}, column {error.colno}). "
+            "Check that this is the file the vendor sent.",
+        ) from None
+    except RecursionError:
+        raise rejected(Diagnosis.NOT_JSON, "Not a license: the JSON is nested too deeply.") from None
+    except ValueError:  # what Python says to a number of thousands of digits
+        raise rejected(Diagnosis.ABSURD_VALUE, "Not a license: it holds a number of absurd length.") from None
