@@ -34,7 +34,7 @@ class Diagnosis(StrEnum):
 
 
 class Rejection(msgspec.Struct, frozen=True, kw_only=True):
-    """A document that was not accepted: ``diagnosis`` for programs, ``explanation`` (one or two sentences) for people."""
+    """A document that was not accepted: ``diagnosis`` for programs, ``explanation`` in a sentence or two for people."""
 
     diagnosis: Diagnosis
     explanation: str

@@ -162,7 +162,7 @@ def _check_algorithm(algorithm: object, *, known: bool) -> None:
     if algorithm.upper().startswith("HS"):
         raise rejected(
             Diagnosis.SYMMETRIC_ALGORITHM,
-            f"Not signed by the vendor: {algorithm[:20]!r} uses a shared secret, and anyone can have this server's public key.",
+            f"Not signed by the vendor: {algorithm[:20]!r} uses a shared secret, and this server's keys are public.",
         )
     if known and algorithm != ALGORITHM:
         raise rejected(
@@ -192,7 +192,7 @@ def check_type(signature: Signature, typ: DocumentType) -> None:
     if found != typ:
         raise rejected(
             Diagnosis.WRONG_TYPE,
-            f"Not a {_NAMES[typ]}: the vendor signed this file as {str(found)[:60]!r}, and {str(typ)!r} is needed here.",
+            f"Not a {_NAMES[typ]}: it was signed as {str(found)[:60]!r}, and {str(typ)!r} is needed here.",
         )
 
 

@@ -21,7 +21,7 @@ from placet.license.terms import LongText, NumericDate, Text, check_version
 
 
 class LicenseRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The claims of a request. ``installed`` is the ``jti`` of the license on the server, ``usage`` what it uses now."""
+    """The claims of a request. ``installed`` is the ``jti`` of the server's license, ``usage`` what it uses now."""
 
     version: Text
     iat: NumericDate

@@ -1,0 +1,240 @@
+"""Evaluate: a license as it stands on one server at one moment.
+
+The rules, in the order they are asked; the first that holds names the state:
+
+1. no license is installed                                        → ``no_license``
+2. what is installed cannot be verified or read                   → ``unreadable``
+3. the vendor has revoked it                                      → ``revoked``
+4. it was issued to another serial number                         → ``wrong_server``
+5. the clock is further back than the newest moment seen under
+   this license, by more than the tolerance                       → ``clock_set_back``
+6. now is before its start                                        → ``not_yet_valid``
+7. now is at or past its expiry and its grace                     → ``expired``
+8. now is at or past its expiry, within grace                     → ``grace``
+9. otherwise                                                      → ``active``
+
+Limits are judged beside the state, for a license that is this server's own (states 5 to 9): usage above the limit
+is tolerated up to the limit plus its tolerance, and exceeded above that. From ``warn_before`` ahead of expiry there
+is a warning. ``now`` and everything else comes in; nothing here reads a clock, file or database.
+"""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+
+import msgspec
+
+from placet.enforcement.codes import Cause, Code, Severity
+from placet.enforcement.messages import (
+    About,
+    Diagnosed,
+    Notice,
+    cause,
+    notice,
+    period_text,
+    period_text_holds_for,
+)
+from placet.enforcement.product import Feature, Limit, Product
+from placet.enforcement.status import Facts, FeatureStatus, Policy, State, Status
+from placet.license.diagnosis import Diagnosis, Rejection
+from placet.license.document import License
+from placet.license.instants import from_numeric_date, rfc3339
+from placet.license.terms import Enforcement, Grant, Terms
+
+NO_FILE = Rejection(
+    diagnosis=Diagnosis.NO_FILE, explanation="No file: no license has been installed on this server yet."
+)
+
+_LIMITS_JUDGED = frozenset({State.CLOCK_SET_BACK, State.NOT_YET_VALID, State.EXPIRED, State.GRACE, State.ACTIVE})
+
+
+class _Case(msgspec.Struct, frozen=True, kw_only=True):
+    """What is judged, and the state once it is known."""
+
+    facts: Facts
+    terms: Terms | None
+    rejection: Rejection | None
+    now: datetime
+    policy: Policy
+
+    @property
+    def vendor(self) -> str | None:
+        return self.terms.iss if self.terms is not None else self.policy.vendor_name
+
+    def notice(
+        self, code: Code, *, diagnosis: Diagnosed | None = None, about: About | None = None, **parameters: str
+    ) -> Notice:
+        locale = self.policy.locale
+        return notice(code, parameters, vendor=self.vendor, locale=locale, diagnosis=diagnosis, about=about)
+
+
+def evaluate(facts: Facts, product: Product, now: datetime, policy: Policy) -> Status:
+    """Judge ``facts`` at the moment ``now`` (aware): license, time, server and limits in one place."""
+    found = facts.license
+    terms = found.terms if isinstance(found, License) else None
+    rejection = NO_FILE if found is None else found if isinstance(found, Rejection) else None
+    case = _Case(facts=facts, terms=terms, rejection=rejection, now=now, policy=policy)
+    state = _state(case)
+    granted = terms if state in _LIMITS_JUDGED else None
+    features = {feature.name: _feature(feature, granted, facts.usage) for feature in product.features}
+    diagnosis = _diagnosis(case, state)
+    notices = [*_state_notices(case, state, diagnosis), *_limit_notices(case, features if granted is not None else {})]
+    return Status(
+        state=state,
+        serial_number=facts.serial_number,
+        evaluated_at=now,
+        license=found if isinstance(found, License) else None,
+        rejection=rejection,
+        diagnosis=diagnosis,
+        vendor_name=case.vendor,
+        enforcement=terms.enforcement if terms is not None else Enforcement.STRICT,
+        features=features,
+        errors=tuple(entry for entry in notices if entry.severity is Severity.ERROR),
+        warnings=tuple(entry for entry in notices if entry.severity is Severity.WARNING),
+        expires_at=terms.expires_at(facts.evaluation_started_at) if terms is not None else None,
+        grace_ends_at=terms.grace_ends_at(facts.evaluation_started_at) if terms is not None else None,
+        next_change_at=_next_change(case, state),
+        policy=policy,
+        product=product,
+    )
+
+
+def _state(case: _Case) -> State:
+    facts, terms, now = case.facts, case.terms, case.now
+    if facts.license is None:  # 1
+        return State.NO_LICENSE
+    if terms is None:  # 2
+        return State.UNREADABLE
+    if facts.revocation is not None:  # 3
+        return State.REVOKED
+    if terms.serial_number != facts.serial_number:  # 4
+        return State.WRONG_SERVER
+    if facts.newest_moment is not None and now < facts.newest_moment - case.policy.clock_tolerance:  # 5
+        return State.CLOCK_SET_BACK
+    starts_at = terms.starts_at()
+    if starts_at is not None and now < starts_at:  # 6
+        return State.NOT_YET_VALID
+    if now >= terms.grace_ends_at(facts.evaluation_started_at):  # 7
+        return State.EXPIRED
+    if now >= terms.expires_at(facts.evaluation_started_at):  # 8
+        return State.GRACE
+    return State.ACTIVE  # 9
+
+
+def _feature(feature: Feature, terms: Terms | None, usage: Mapping[str, int]) -> FeatureStatus:
+    grant = terms.features.get(feature.name) if terms is not None else None
+    if isinstance(feature, Limit):
+        return _limit(feature, grant, usage.get(feature.name, 0), unlicensed=terms is None)
+    licensed = grant is not None and grant.kind == "switch"
+    return FeatureStatus(name=feature.name, title=feature.title, kind="switch", licensed=licensed)
+
+
+def _limit(feature: Limit, grant: Grant | None, used: int, *, unlicensed: bool) -> FeatureStatus:
+    """A limit that the license does not name grants what the product includes; no license grants nothing."""
+    limit = tolerated = 0 if unlicensed else feature.included
+    if grant is not None and grant.kind == "limit":
+        limit, tolerated = grant.limit, grant.tolerated_limit
+    return FeatureStatus(
+        name=feature.name,
+        title=feature.title,
+        kind="limit",
+        licensed=limit is None or limit > 0,
+        limit=limit,
+        tolerated_limit=tolerated,
+        used=used,
+    )
+
+
+def _diagnosis(case: _Case, state: State) -> Diagnosed | None:
+    """Why the license is not usable, where it is not."""
+    facts, terms, locale = case.facts, case.terms, case.policy.locale
+    if case.rejection is not None or terms is None:
+        rejection = case.rejection or NO_FILE
+        return Diagnosed(rejection.diagnosis, rejection.explanation)
+    starts_at, expires_at = terms.starts_at(), terms.expires_at(facts.evaluation_started_at)
+    grace_ends_at = terms.grace_ends_at(facts.evaluation_started_at)
+    match state:
+        case State.REVOKED:
+            return cause(Cause.REVOKED, locale, reason=facts.revocation.reason if facts.revocation else None)
+        case State.WRONG_SERVER:
+            return cause(Cause.WRONG_SERVER, locale, found=terms.serial_number, expected=facts.serial_number)
+        case State.CLOCK_SET_BACK:
+            return cause(Cause.CLOCK_SET_BACK, locale, instant=_told(facts.newest_moment))
+        case State.NOT_YET_VALID:
+            return cause(Cause.NOT_YET_VALID, locale, instant=_told(starts_at))
+        case State.EXPIRED if grace_ends_at > expires_at:
+            return cause(Cause.EXPIRED_AFTER_GRACE, locale, instant=_told(expires_at), grace=_told(grace_ends_at))
+        case State.EXPIRED:
+            return cause(Cause.EXPIRED, locale, instant=_told(expires_at))
+        case _:
+            return None
+
+
+def _told(when: datetime | None) -> str:
+    return "" if when is None else rfc3339(when.replace(microsecond=0))
+
+
+def _state_notices(case: _Case, state: State, diagnosis: Diagnosed | None) -> Iterator[Notice]:
+    """What there is to say of the state itself, at most one message."""
+    facts, terms, now, locale = case.facts, case.terms, case.now, case.policy.locale
+    if terms is None:
+        yield case.notice(Code.NO_LICENSE, diagnosis=diagnosis)
+        return
+    expires_at = terms.expires_at(facts.evaluation_started_at)
+    grace_ends_at = terms.grace_ends_at(facts.evaluation_started_at)
+    match state:
+        case State.REVOKED:
+            since = from_numeric_date(facts.revocation.revoked_at) if facts.revocation else None
+            yield case.notice(Code.LICENSE_REVOKED, diagnosis=diagnosis, instant=_told(since))
+        case State.WRONG_SERVER:
+            yield case.notice(Code.WRONG_SERVER, diagnosis=diagnosis, number=terms.serial_number)
+        case State.CLOCK_SET_BACK:
+            yield case.notice(Code.CLOCK_SET_BACK, diagnosis=diagnosis, instant=_told(facts.newest_moment))
+        case State.NOT_YET_VALID:
+            yield case.notice(Code.NOT_YET_VALID, diagnosis=diagnosis, instant=_told(terms.starts_at()))
+        case State.EXPIRED:
+            yield case.notice(Code.EXPIRED, diagnosis=diagnosis)
+        case State.GRACE:
+            yield case.notice(Code.IN_GRACE, period=period_text(grace_ends_at - now, locale))
+        case _ if now >= expires_at - case.policy.warn_before:
+            yield case.notice(Code.EXPIRING, period=period_text(expires_at - now, locale))
+
+
+def _limit_notices(case: _Case, features: Mapping[str, FeatureStatus]) -> Iterator[Notice]:
+    """One message for each limit that usage is above, tolerated or not."""
+    for feature in features.values():
+        if feature.over_limit:
+            code = Code.OVER_LIMIT if feature.exceeded else Code.OVER_LIMIT_TOLERATED
+            about = About(feature.name, feature.used, feature.limit)
+            yield case.notice(code, diagnosis=over_limit_cause(feature, case.policy.locale), about=about)
+
+
+def over_limit_cause(feature: FeatureStatus, locale: str) -> Diagnosed:
+    """Tell by how much usage is above a limit."""
+    tolerant = feature.tolerated_limit != feature.limit
+    return cause(
+        Cause.OVER_LIMIT_WITH_TOLERANCE if tolerant else Cause.OVER_LIMIT,
+        locale,
+        used=feature.used,
+        feature=feature.title,
+        limit=feature.limit,
+        tolerated=feature.tolerated_limit,
+    )
+
+
+def _next_change(case: _Case, state: State) -> datetime | None:
+    """The first instant after ``now`` at which the passing of time alone changes the state or a message's words."""
+    facts, terms, now = case.facts, case.terms, case.now
+    if terms is None or state in {State.REVOKED, State.WRONG_SERVER, State.EXPIRED}:
+        return None
+    expires_at = terms.expires_at(facts.evaluation_started_at)
+    if state is State.CLOCK_SET_BACK and facts.newest_moment is not None:
+        return facts.newest_moment - case.policy.clock_tolerance
+    if state is State.NOT_YET_VALID:
+        return terms.starts_at()
+    if state is State.GRACE:
+        left = terms.grace_ends_at(facts.evaluation_started_at) - now
+    elif now < (warns_at := expires_at - case.policy.warn_before):
+        return warns_at
+    else:
+        left = expires_at - now
+    return now + period_text_holds_for(left)
