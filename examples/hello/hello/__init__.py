@@ -1,0 +1,1 @@
+"""The smallest module that Placet publishes: one operation, one Software Unit."""
