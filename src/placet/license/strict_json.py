@@ -1,10 +1,13 @@
 """JSON as a signed document needs it: one meaning for every byte sequence.
 
-RFC 8259 leaves open what two members of one name mean, and Python accepts ``NaN``. Either lets two readers of
-one signed document see two things, so both are refused here.
+RFC 8259 leaves open what two members of one name mean, what a number beyond all floats is, and what half a
+surrogate pair is; and Python accepts ``NaN``. Each lets two readers of one signed document see two things, so all
+are refused here.
 """
 
 import json
+import math
+from collections import Counter
 from typing import Any, NoReturn
 
 from placet.license.diagnosis import Diagnosis, rejected
@@ -13,8 +16,7 @@ from placet.license.diagnosis import Diagnosis, rejected
 def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
+        twice = next(name for name, times in Counter(name for name, _ in pairs).items() if times > 1)
         raise rejected(
             Diagnosis.DUPLICATE_MEMBER,
             f"Not a license: the JSON member {twice[:40]!r} occurs twice, so the file has two meanings. "
@@ -27,13 +29,22 @@ def _constant(name: str) -> NoReturn:
     raise rejected(Diagnosis.NOT_JSON, f"Not a license: {name} is not a number of JSON.")
 
 
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if math.isinf(number):
+        raise ValueError(digits)
+    return number
+
+
 def loads(text: str) -> Any:
     """Read JSON ``text`` (RFC 8259, duplicate members refused).
 
     Raises :class:`DocumentRejected` with ``truncated``, ``duplicate_member``, ``not_json`` or ``absurd_value``.
     """
     try:
-        return json.loads(text, object_pairs_hook=_members, parse_constant=_constant)
+        value = json.loads(text, object_pairs_hook=_members, parse_constant=_constant, parse_float=_finite)
+        if "\\u" in text:  # the one way half a surrogate pair gets into text that came as UTF-8
+            json.dumps(value, ensure_ascii=False).encode()
     except json.JSONDecodeError as error:
         unfinished = error.pos >= len(text) or error.msg.startswith("Unterminated string")
         if unfinished and text.startswith("{"):
@@ -49,5 +60,8 @@ def loads(text: str) -> Any:
         ) from None
     except RecursionError:
         raise rejected(Diagnosis.NOT_JSON, "Not a license: the JSON is nested too deeply.") from None
+    except UnicodeEncodeError:
+        raise rejected(Diagnosis.NOT_JSON, "Not a license: it holds half a character (RFC 8259 section 8.2).") from None
     except ValueError:  # what Python says to a number of thousands of digits
         raise rejected(Diagnosis.ABSURD_VALUE, "Not a license: it holds a number of absurd length.") from None
+    return value
