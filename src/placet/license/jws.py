@@ -14,6 +14,7 @@ import msgspec
 from joserfc import jws
 from joserfc.errors import JoseError
 from joserfc.jwk import OKPKey
+from joserfc.jws import JWSRegistry
 from joserfc.util import urlsafe_b64decode
 
 from placet.license.diagnosis import Diagnosis, DocumentRejected, rejected
@@ -53,9 +54,25 @@ class Envelope(msgspec.Struct, frozen=True):
 KeyFinder = Callable[[Mapping[str, Any]], OKPKey | None]
 
 
+class _Registry(JWSRegistry):
+    """What is in the size cap is not too large for its parts."""
+
+    max_header_length = SIZE_CAP
+    max_payload_length = SIZE_CAP
+
+
+# Header members that are not known are ignored (RFC 7515 section 4); ``crit`` is refused before.
+_REGISTRY = _Registry(algorithms=[ALGORITHM], strict_check_header=False)
+
+
 def sign(claims: Mapping[str, Any], *, typ: DocumentType, keys: Sequence[SigningKey], embed_key: bool = False) -> bytes:
-    """Sign ``claims`` as a JSON payload with every key; ``embed_key`` puts the public JWK into the header."""
-    payload = json.dumps(claims, ensure_ascii=False, separators=(",", ":")).encode()
+    """Sign ``claims`` as a JSON payload with every key; ``embed_key`` puts the public JWK into the header.
+
+    Raises ``ValueError`` where there is no key, or a claim is no value of JSON.
+    """
+    if not keys:
+        raise ValueError("A document needs at least one key to sign it.")
+    payload = json.dumps(claims, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
     signatures: list[Any] = []
     for key in keys:
         header: dict[str, Any] = {"alg": ALGORITHM, "kid": key.kid, "typ": str(typ)}
@@ -110,7 +127,11 @@ def _signature(entry: object) -> Signature:
             not others and _BASE64URL.fullmatch(protected) and (_BASE64URL.fullmatch(signature) or not signature)
         ):
             header = _header(protected)
-            if isinstance(header, dict) and not {"crit", "b64"} & header.keys():
+            if (
+                isinstance(header, dict)
+                and not {"crit", "b64"} & header.keys()
+                and isinstance(header.get("typ", ""), str)
+            ):
                 return Signature(header, protected, signature)
     raise rejected(
         Diagnosis.NOT_JWS,
@@ -177,7 +198,7 @@ def _verified_payload(envelope: Envelope, signature: Signature, key: OKPKey) -> 
         "signatures": [{"protected": signature.protected, "signature": signature.signature}],
     }
     try:
-        return cast("bytes", jws.deserialize_json(document, key, algorithms=[ALGORITHM]).payload)
+        return cast("bytes", jws.deserialize_json(document, key, registry=_REGISTRY).payload)
     except (JoseError, ValueError):
         raise rejected(
             Diagnosis.BAD_SIGNATURE,
