@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any, Self
 
 import msgspec
+from cryptography.exceptions import InternalError, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from joserfc.errors import JoseError
@@ -57,7 +58,7 @@ class SigningKey:
                 if needed
                 else "A passphrase was given, but the private key is not protected by one."
             ) from None
-        except ValueError:
+        except (ValueError, UnsupportedAlgorithm, InternalError):
             raise KeyUnusable("The private key cannot be read: wrong passphrase, or not a private key.") from None
         if not isinstance(key, Ed25519PrivateKey):
             raise KeyUnusable("The private key is not an Ed25519 key.")
@@ -104,7 +105,10 @@ class TrustStore(msgspec.Struct, frozen=True, kw_only=True):
         issuer = document.get("issuer")
         if issuer is not None and (not isinstance(issuer, str) or not issuer or len(issuer) > 200):
             raise KeyUnusable("The trust store's issuer is not a name of at most 200 characters.")
-        return cls(keys=dict(read_public_jwk(entry) for entry in entries), issuer=issuer)
+        keys = dict(read_public_jwk(entry) for entry in entries)
+        if len(keys) < len(entries):
+            raise KeyUnusable("The trust store names two keys by one kid. Remove the one that is not meant.")
+        return cls(keys=keys, issuer=issuer)
 
     def find(self, header: Mapping[str, Any]) -> OKPKey | None:
         """Answer the trusted key a protected header names by its ``kid``, if there is one."""
