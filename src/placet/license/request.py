@@ -17,7 +17,7 @@ from placet.license.diagnosis import Diagnosis, rejected
 from placet.license.document import read_claims
 from placet.license.jws import DocumentType, check_signatures, check_type, read_envelope, sign
 from placet.license.keys import KeyUnusable, SigningKey, read_public_jwk
-from placet.license.terms import LongText, NumericDate, Text, check_version
+from placet.license.terms import LARGEST_LIMIT, FeatureName, LongText, NumericDate, Text, check_version
 
 
 class LicenseRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -28,7 +28,7 @@ class LicenseRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     serial_number: Text
     product: Text
     product_version: Text
-    usage: Annotated[dict[str, int], Meta(max_length=1000)]
+    usage: Annotated[dict[FeatureName, Annotated[int, Meta(ge=0, le=LARGEST_LIMIT)]], Meta(max_length=1000)]
     installed: Text | None = None
     wishes: LongText | None = None
 
@@ -47,7 +47,7 @@ def verify_request(data: bytes) -> tuple[LicenseRequest, str]:
     check_version(claims)
     try:
         request = msgspec.convert(claims, LicenseRequest)
-        serial.parse(request.serial_number)
+        serial.check(request.serial_number)
     except (msgspec.ValidationError, serial.SerialNumberError) as error:
         raise rejected(Diagnosis.MISTYPED_CLAIM, f"Not a license request: {error}") from None
     return request, str(signature.header["kid"])

@@ -16,6 +16,7 @@ from stdnum.iso7064 import mod_37_36
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 LENGTH = 20
 _RANDOM = 18
+_LONGEST = 200
 _READ_AS = str.maketrans({"O": "0", "I": "1", "L": "1", "-": None, " ": None})
 
 
@@ -36,7 +37,9 @@ def from_random(characters: str) -> str:
 
 def parse(text: str) -> str:
     """Answer ``text`` in its one canonical form, or raise :class:`SerialNumberError` saying what is wrong with it."""
-    number = text[:200].strip().upper().translate(_READ_AS)
+    if len(text) > _LONGEST:
+        raise SerialNumberError(f"A serial number has {LENGTH} characters; this text has {len(text):,}.")
+    number = text.strip().upper().translate(_READ_AS)
     foreign = [character for character in number if character not in ALPHABET]
     if foreign:
         raise SerialNumberError(
@@ -51,6 +54,15 @@ def parse(text: str) -> str:
             f"{_grouped(number)!r} holds a typing error: its check characters do not fit. Copy the serial number anew."
         )
     return _grouped(number)
+
+
+def check(text: str) -> None:
+    """Raise :class:`SerialNumberError` unless ``text`` is a serial number in its one canonical form.
+
+    Documents hold serial numbers in that form alone, so that comparing them is comparing texts.
+    """
+    if (canonical := parse(text)) != text:
+        raise SerialNumberError(f"The serial number {text[:60]!r} has to be written {canonical!r} in a document.")
 
 
 def _grouped(number: str) -> str:

@@ -146,9 +146,8 @@ def _unreadable(error: msgspec.ValidationError) -> Exception:
 
 
 def _check_sense(terms: Terms) -> None:
-    starts = terms.iat if terms.nbf is None else terms.nbf
     wrong = None
-    if terms.exp <= starts and terms.nbf is not None:
+    if terms.nbf is not None and terms.exp <= terms.nbf:
         wrong = "it expires before it starts ('exp' is not after 'nbf')"
     elif terms.grace_until is not None and terms.grace_until < terms.exp:
         wrong = "its grace ends before it expires ('grace_until' is before 'exp')"
@@ -159,6 +158,6 @@ def _check_sense(terms: Terms) -> None:
     if wrong:
         raise rejected(Diagnosis.ABSURD_VALUE, f"Not a license: {wrong}.")
     try:
-        serial.parse(terms.serial_number)
+        serial.check(terms.serial_number)
     except serial.SerialNumberError as error:
         raise rejected(Diagnosis.ABSURD_VALUE, f"Not a license: {error}") from None
