@@ -10,6 +10,7 @@ from datetime import UTC, date, datetime, timedelta
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 LATEST = datetime(9999, 12, 31, tzinfo=UTC)
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DURATION = re.compile(r"(?P<number>[0-9]{1,9})(?P<unit>[smhdw])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
@@ -64,7 +65,7 @@ def _end_of_day(text: str) -> datetime:
 
 def _instant(text: str) -> datetime:
     try:
-        when = datetime.fromisoformat(text)
+        when = datetime.fromisoformat(text.upper())
     except ValueError:
         raise ValueError(
             f"{text[:40]!r} is not a time. Write 2027-12-31, 2027-12-31T18:00:00Z or a duration such as 30d."
@@ -84,7 +85,7 @@ def from_numeric_date(seconds: int) -> datetime:
 
 def to_numeric_date(when: datetime) -> int:
     """Answer the NumericDate of an instant, fractions of a second dropped."""
-    return int(when.timestamp())
+    return (when - _EPOCH) // timedelta(seconds=1)
 
 
 def rfc3339(when: datetime) -> str:
