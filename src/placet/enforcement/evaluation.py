@@ -108,7 +108,7 @@ def _state(case: _Case) -> State:
         return State.REVOKED
     if terms.serial_number != facts.serial_number:  # 4
         return State.WRONG_SERVER
-    if facts.newest_moment is not None and now < facts.newest_moment - case.policy.clock_tolerance:  # 5
+    if facts.newest_moment is not None and facts.newest_moment - now > case.policy.clock_tolerance:  # 5
         return State.CLOCK_SET_BACK
     starts_at = terms.starts_at()
     if starts_at is not None and now < starts_at:  # 6
@@ -195,7 +195,7 @@ def _state_notices(case: _Case, state: State, diagnosis: Diagnosed | None) -> It
             yield case.notice(Code.EXPIRED, diagnosis=diagnosis)
         case State.GRACE:
             yield case.notice(Code.IN_GRACE, period=period_text(grace_ends_at - now, locale))
-        case _ if now >= expires_at - case.policy.warn_before:
+        case _ if expires_at - now <= case.policy.warn_before:
             yield case.notice(Code.EXPIRING, period=period_text(expires_at - now, locale))
 
 
@@ -233,8 +233,8 @@ def _next_change(case: _Case, state: State) -> datetime | None:
         return terms.starts_at()
     if state is State.GRACE:
         left = terms.grace_ends_at(facts.evaluation_started_at) - now
-    elif now < (warns_at := expires_at - case.policy.warn_before):
-        return warns_at
+    elif expires_at - now > case.policy.warn_before:
+        return expires_at - case.policy.warn_before
     else:
         left = expires_at - now
     return now + period_text_holds_for(left)

@@ -113,10 +113,8 @@ def cause(code: Cause, locale: str = DEFAULT_LOCALE, **parameters: object) -> Di
 
 def _unit_of(period: timedelta) -> tuple[str, timedelta, int]:
     """The unit a period is told in, and how many of it, rounded up so that "within" stays true."""
-    for name, unit in _UNITS:
-        if period > 2 * unit or name == "seconds":
-            return name, unit, max(1, -(-period // unit))
-    raise AssertionError
+    name, unit = next((entry for entry in _UNITS if period > 2 * entry[1]), _UNITS[-1])
+    return name, unit, max(1, -(-period // unit))
 
 
 def period_text(period: timedelta, locale: str = DEFAULT_LOCALE) -> str:
