@@ -1,0 +1,1 @@
+"""The Platform Server's work: packages, units, workers, debugger, test queries."""
