@@ -223,3 +223,19 @@ def _diagnosis(status: Status, code: Code, feature: FeatureStatus | None, amount
         held=amount.held,
         requested=amount.requested,
     )
+
+
+def refusal(operation: str, state: State, told: Notice) -> Decision:
+    """Answer the refusal of something that is no licensed operation, such as installing a license, with a notice."""
+    return Decision(
+        allowed=False,
+        operation=operation,
+        state=state,
+        code=told.code,
+        severity=told.severity,
+        message=told.message,
+        diagnosis=told.diagnosis,
+        diagnosis_code=told.diagnosis_code,
+        remedy=told.remedy,
+        contact=told.contact,
+    )

@@ -1,0 +1,69 @@
+"""The audit trail: who did what, written in the transaction that does it."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, insert, select
+
+from placet.store.rows import all_of
+from placet.store.schema import audit_events
+
+
+class Event(StrEnum):
+    """What can happen. A retired event is never reused."""
+
+    LICENSE_INSTALLED = "license.installed"
+    LICENSE_RESTORED = "license.restored"
+    LICENSE_REFUSED = "license.refused"
+    STATUS_LIST_INSTALLED = "status_list.installed"
+    SERIAL_NUMBER_RENEWED = "installation.serial_number_renewed"
+    ALLOCATED = "usage.allocated"
+    RELEASED = "usage.released"
+    MODULE_PUBLISHED = "module.published"
+    MODULE_DELETED = "module.deleted"
+    RUN_STARTED = "run.started"
+    RUN_STOPPED = "run.stopped"
+    DEBUG_STARTED = "debug.started"
+    DEBUG_STOPPED = "debug.stopped"
+    QUERY_TESTED = "query.tested"
+    USER_ADDED = "user.added"
+    USER_ACTIVATED = "user.activated"
+    USER_DEACTIVATED = "user.deactivated"
+    TOKEN_CREATED = "token.created"  # noqa: S105
+    TOKEN_REVOKED = "token.revoked"  # noqa: S105
+    SIGNED_IN = "session.signed_in"
+    SIGNED_OUT = "session.signed_out"
+
+
+class AuditEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """One event. ``detail`` is JSON of what matters about it; never a secret."""
+
+    id: int
+    at: datetime
+    actor: str
+    event: str
+    subject: str
+    detail: dict[str, Any]
+
+
+def record(connection: Connection, event: Event, *, now: datetime, actor: str, subject: str, **detail: object) -> None:
+    """Append an event in the caller's transaction."""
+    connection.execute(
+        insert(audit_events).values(
+            at=now,
+            actor=actor[:200],
+            event=str(event),
+            subject=subject[:200],
+            detail=detail,
+        )
+    )
+
+
+def events(connection: Connection, *, most: int = 200, before: int | None = None) -> list[AuditEvent]:
+    """Answer the newest events, newest first; ``before`` is an event's id to page on from."""
+    query = select(audit_events).order_by(audit_events.c.id.desc()).limit(most)
+    if before is not None:
+        query = query.where(audit_events.c.id < before)
+    return all_of(AuditEvent, connection.execute(query))

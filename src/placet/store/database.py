@@ -1,0 +1,110 @@
+"""Opening a database: connections, transactions, and a schema that is as new as this code."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Self
+
+from sqlalchemy import Connection, Engine, create_engine, inspect, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, DatabaseError
+
+from placet.store import dialects
+
+SCHEMA_VERSION = "0001"
+"""The newest migration. Compared without Alembic, which is imported only where the schema is behind."""
+
+
+class DatabaseUnusable(Exception):
+    """A database that cannot be opened; the message says which, why and what to do."""
+
+
+class Database:
+    """A database of facts. ``read`` and ``write`` are its transactions; both roll back when left by an exception."""
+
+    def __init__(self, engine: Engine) -> None:
+        dialects.prepare(engine)
+        self.engine = engine
+        self._reader = engine.execution_options(**{dialects.READ_ONLY: True})
+        self._writing = threading.Lock() if dialects.serializes_writers(engine) else None
+        self._watch: Connection | None = None
+        self._watching = threading.Lock()
+
+    @classmethod
+    def open(cls, url: str) -> Self:
+        """Open the database at a SQLAlchemy URL, bringing its schema up to date; raises :class:`DatabaseUnusable`."""
+        try:
+            parsed = make_url(url)
+            engine = create_engine(parsed, **dialects.engine_arguments(parsed))
+        except (ArgumentError, ModuleNotFoundError) as error:
+            raise DatabaseUnusable(
+                f"No database can be opened with that URL ({error}). Write sqlite:////path/to/file or "
+                "postgresql+psycopg://user@host/name; PostgreSQL needs placet[postgresql]."
+            ) from None
+        database = cls(engine)
+        try:
+            database._bring_up_to_date()
+        except DatabaseError as error:
+            database.close()
+            raise DatabaseUnusable(f"The database {parsed!r} cannot be used: {error.orig}") from error
+        return database
+
+    @classmethod
+    def open_file(cls, path: Path) -> Self:
+        """Open a SQLite database file, readable by its owner alone where it is made anew."""
+        path.touch(mode=0o600, exist_ok=True)
+        return cls.open(f"sqlite:///{path}")
+
+    def close(self) -> None:
+        """Close every connection."""
+        with self._watching:
+            if self._watch is not None:
+                self._watch.close()
+                self._watch = None
+        self.engine.dispose()
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A transaction that sees one state of the database and changes nothing."""
+        with self._reader.connect() as connection, connection.begin():
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A transaction that is durable once it is left without an exception."""
+        if self._writing is None:
+            with self.engine.begin() as connection:
+                yield connection
+        else:
+            with self._writing, self.engine.begin() as connection:
+                yield connection
+
+    def change_mark(self) -> int | None:
+        """Answer a number that differs once anything in the database has changed; ``None`` where it can't be told."""
+        with self._watching:
+            if self._watch is None:
+                self._watch = self.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+            return dialects.change_mark(self._watch)
+
+    def _bring_up_to_date(self) -> None:
+        with self.read() as connection:
+            if _schema_version(connection) == SCHEMA_VERSION:
+                return
+        with self.write() as connection:
+            found = _schema_version(connection)
+            if found is not None and found > SCHEMA_VERSION:
+                raise DatabaseUnusable(
+                    f"The database has schema {found}, and this Placet knows schemas up to {SCHEMA_VERSION}. "
+                    "Run the newer Placet that last used it."
+                )
+            if found != SCHEMA_VERSION:
+                from placet.store.migrations import upgrade  # noqa: PLC0415 (costs half a second)
+
+                upgrade(connection)
+
+
+def _schema_version(connection: Connection) -> str | None:
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()

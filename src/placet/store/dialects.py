@@ -1,0 +1,57 @@
+"""The one place that knows which database it is: everything else is SQLAlchemy Core that any dialect compiles.
+
+SQLite: write-ahead log, every commit on disk (``synchronous=FULL``), foreign keys on. Writing transactions begin
+``IMMEDIATE``, so that what they read cannot change before they write; reading ones do not lock writers out.
+"""
+
+from typing import Any
+
+from sqlalchemy import Connection, Engine, event
+from sqlalchemy.engine import URL
+
+BUSY_TIMEOUT_MS = 30_000
+READ_ONLY = "placet_read_only"
+
+_SQLITE_PRAGMAS = (
+    "PRAGMA journal_mode=WAL",
+    "PRAGMA synchronous=FULL",
+    "PRAGMA foreign_keys=ON",
+    f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}",
+)
+
+
+def engine_arguments(url: URL) -> dict[str, Any]:
+    """Answer what ``create_engine`` needs beside the URL."""
+    if url.get_backend_name() == "sqlite":
+        return {"connect_args": {"check_same_thread": False}, "pool_size": 16, "max_overflow": 48}
+    return {"isolation_level": "READ COMMITTED", "pool_size": 16, "max_overflow": 48, "pool_pre_ping": True}
+
+
+def prepare(engine: Engine) -> None:
+    """Set up each connection and each transaction as this dialect needs it."""
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _configure_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+
+
+def _configure_sqlite(connection: Any, _record: object) -> None:
+    connection.isolation_level = None  # transactions are begun by _begin_sqlite, not by the driver's guesses
+    for pragma in _SQLITE_PRAGMAS:
+        connection.execute(pragma).close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    read_only = connection.get_execution_options().get(READ_ONLY, False)
+    connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+
+
+def serializes_writers(engine: Engine) -> bool:
+    """Tell whether one writer at a time is all the database takes, so that waiting is better done in process."""
+    return engine.dialect.name == "sqlite"
+
+
+def change_mark(connection: Connection) -> int | None:
+    """Answer a number that differs once another connection has changed the database; ``None`` where there is none."""
+    if connection.dialect.name == "sqlite":
+        return int(connection.exec_driver_sql("PRAGMA data_version").scalar_one())
+    return None

@@ -1,0 +1,67 @@
+"""Everything that bears on the license, read from the database as the rules' :class:`Facts`.
+
+The stored license is verified again whenever it is read: its signed bytes are the truth, not the columns beside them.
+"""
+
+from datetime import datetime
+
+import msgspec
+from sqlalchemy import Connection
+
+from placet.enforcement.status import Facts
+from placet.license.diagnosis import DocumentRejected, Rejection
+from placet.license.document import License, examine
+from placet.license.keys import TrustStore
+from placet.license.status_list import Revocation, verify_status_list
+from placet.store import licenses, usage
+from placet.store.installation import Installation, read_installation
+
+
+class StoredFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """The facts, and the installation's row they were read with."""
+
+    facts: Facts
+    installation: Installation
+
+
+def read_facts(connection: Connection, trust: TrustStore, known: StoredFacts | None = None) -> StoredFacts:
+    """Read the facts; where ``known`` has the same revision, its verified license is taken over."""
+    row = read_installation(connection)
+    used = usage.usage(connection)
+    if known is not None and known.installation.revision == row.revision:
+        facts = msgspec.structs.replace(known.facts, usage=used, newest_moment=row.newest_moment)
+        return StoredFacts(facts=facts, installation=row)
+    found = _license(connection, row, trust)
+    facts = Facts(
+        serial_number=row.serial_number,
+        license=found,
+        usage=used,
+        revocation=find_revocation(row, found, trust),
+        newest_moment=row.newest_moment,
+        evaluation_started_at=evaluation_start(row, found),
+    )
+    return StoredFacts(facts=facts, installation=row)
+
+
+def _license(connection: Connection, row: Installation, trust: TrustStore) -> License | Rejection | None:
+    if row.license_id is None:
+        return None
+    stored = licenses.read_license(connection, row.license_id)
+    return None if stored is None else examine(stored.signed.encode(), trust)
+
+
+def find_revocation(row: Installation, found: License | Rejection | None, trust: TrustStore) -> Revocation | None:
+    """Answer the revocation of a license by the status list the server holds."""
+    if row.status_list is None or not isinstance(found, License):
+        return None
+    try:
+        return verify_status_list(row.status_list.encode(), trust).content.find(found.terms.jti)
+    except DocumentRejected:  # signed by a key that is trusted no longer: it says nothing any more
+        return None
+
+
+def evaluation_start(row: Installation, found: License | Rejection | None) -> datetime | None:
+    """Answer when the evaluation ``found`` was first installed here, if it is one that was."""
+    if isinstance(found, License) and found.terms.jti == row.evaluation_jti:
+        return row.evaluation_started_at
+    return None

@@ -1,0 +1,191 @@
+"""The tables. What is stored is facts; what a license means is judged anew from its signed bytes.
+
+Instants are whole microseconds since 1970-01-01T00:00:00Z, the same on every database.
+"""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+)
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(column_0_label)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+class Instant(TypeDecorator[datetime]):
+    """An aware ``datetime``, stored as microseconds since the epoch."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:  # noqa: ARG002
+        """Write: exact to the microsecond."""
+        return None if value is None else (value - _EPOCH) // _MICROSECOND
+
+    def process_result_value(self, value: Any | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        """Read."""
+        return None if value is None else _EPOCH + value * _MICROSECOND
+
+
+class Json(TypeDecorator[Any]):
+    """A value as JSON text."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> str:  # noqa: ARG002
+        """Write."""
+        return msgspec.json.encode(value).decode()
+
+    def process_result_value(self, value: Any | None, dialect: Dialect) -> Any:  # noqa: ARG002
+        """Read."""
+        return None if value is None else msgspec.json.decode(value)
+
+
+# SQLite numbers rows only where the key's type is INTEGER; its integers have 64 bits all the same.
+RowId = BigInteger().with_variant(Integer(), "sqlite")
+
+installation = Table(
+    "installation",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("serial_number", String(24), nullable=False),
+    Column("server_key", Text, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("revision", BigInteger, nullable=False),
+    Column("license_id", RowId, ForeignKey("licenses.id")),
+    Column("newest_moment", Instant),
+    Column("evaluation_jti", String(200)),
+    Column("evaluation_started_at", Instant),
+    Column("status_list", Text),
+    Column("status_list_sequence", BigInteger),
+    CheckConstraint("id = 1", name="single"),
+)
+
+licenses = Table(
+    "licenses",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("digest", String(64), nullable=False),
+    Column("jti", String(200), nullable=False),
+    Column("signed", Text, nullable=False),
+    Column("issuer", String(200), nullable=False),
+    Column("customer", String(200), nullable=False),
+    Column("serial_number", String(24), nullable=False),
+    Column("expires_at", Instant, nullable=False),
+    Column("installed_at", Instant, nullable=False),
+    Column("installed_by", String(200), nullable=False),
+    Column("restored_from", RowId),
+    Index("ix_licenses_jti", "jti"),
+)
+
+totals = Table(
+    "totals",
+    metadata,
+    Column("feature", String(63), primary_key=True),
+    Column("used", BigInteger, nullable=False),
+    CheckConstraint("used >= 0", name="not_negative"),
+)
+
+allocations = Table(
+    "allocations",
+    metadata,
+    Column("feature", String(63), ForeignKey("totals.feature"), primary_key=True),
+    Column("holder", String(200), primary_key=True),
+    Column("amount", BigInteger, nullable=False),
+    Column("changed_at", Instant, nullable=False),
+    CheckConstraint("amount >= 0", name="not_negative"),
+)
+
+usage_samples = Table(
+    "usage_samples",
+    metadata,
+    Column("feature", String(63), primary_key=True),
+    Column("sampled_at", Instant, primary_key=True),
+    Column("used", BigInteger, nullable=False),
+    Column("maximum", BigInteger),
+)
+
+modules = Table(
+    "modules",
+    metadata,
+    Column("name", String(63), primary_key=True),
+    Column("active_version", String(36), nullable=False),
+    Column("created_at", Instant, nullable=False),
+)
+
+module_versions = Table(
+    "module_versions",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("module", String(63), ForeignKey("modules.name", ondelete="CASCADE"), nullable=False),
+    Column("version", String(64), nullable=False),
+    Column("entrypoint", String(400), nullable=False),
+    Column("units", BigInteger, nullable=False),
+    Column("elements", Json, nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("published_at", Instant, nullable=False),
+    Column("published_by", String(200), nullable=False),
+    Index("ix_module_versions_module", "module"),
+)
+
+users = Table(
+    "users",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("name", String(200), nullable=False, unique=True),
+    Column("role", String(20), nullable=False),
+    Column("active", Boolean(create_constraint=False), nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("changed_at", Instant, nullable=False),
+)
+
+credentials = Table(
+    "credentials",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("kind", String(20), nullable=False),
+    Column("name", String(200), nullable=False),
+    Column("role", String(20), nullable=False),
+    Column("secret_hash", String(64), nullable=False, unique=True),
+    Column("created_at", Instant, nullable=False),
+    Column("expires_at", Instant),
+    Column("ended_at", Instant),
+)
+
+audit_events = Table(
+    "audit_events",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("at", Instant, nullable=False),
+    Column("actor", String(200), nullable=False),
+    Column("event", String(60), nullable=False),
+    Column("subject", String(200), nullable=False),
+    Column("detail", Json, nullable=False),
+    Index("ix_audit_events_at", "at"),
+)

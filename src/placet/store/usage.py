@@ -1,0 +1,140 @@
+"""Usage as a ledger: one row for each holder of each feature, and a total that is always their sum.
+
+Setting a holder's amount is absolute, so that a retry changes nothing. The total is changed by one guarded
+statement in the caller's transaction, and locked before it is read, so that no two transactions pass a limit
+together. Features are always taken in the order of their names: no deadlocks.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+
+import msgspec
+from sqlalchemy import Connection, delete, func, insert, select, update
+
+from placet.store.rows import all_of
+from placet.store.schema import allocations, totals, usage_samples
+
+
+class LimitPassed(Exception):
+    """The guarded statement found the limit passed; nothing was changed."""
+
+    def __init__(self, feature: str) -> None:
+        super().__init__(f"The limit of {feature!r} would be passed.")
+        self.feature = feature
+
+
+class Allocation(msgspec.Struct, frozen=True, kw_only=True):
+    """What one holder holds of one feature, in units."""
+
+    feature: str
+    holder: str
+    amount: int
+    changed_at: datetime
+
+
+class Drift(msgspec.Struct, frozen=True, kw_only=True):
+    """A total that is not the sum of its allocations."""
+
+    feature: str
+    total: int
+    sum: int
+
+
+def usage(connection: Connection) -> dict[str, int]:
+    """Answer the units in use by feature."""
+    return {row.feature: row.used for row in connection.execute(select(totals.c.feature, totals.c.used))}
+
+
+def ensure_totals(connection: Connection, features: Iterable[str]) -> None:
+    """Make the totals of ``features`` that are missing."""
+    there = usage(connection)
+    for feature in sorted(set(features) - there.keys()):
+        connection.execute(insert(totals).values(feature=feature, used=0))
+
+
+def lock(connection: Connection, features: Iterable[str]) -> None:
+    """Lock the totals of ``features`` until the transaction ends."""
+    for feature in sorted(features):
+        connection.execute(select(totals.c.used).where(totals.c.feature == feature).with_for_update())
+
+
+def held(connection: Connection, feature: str, holder: str) -> int:
+    """Answer what ``holder`` holds of ``feature``, in units."""
+    row = select(allocations.c.amount).where(allocations.c.feature == feature, allocations.c.holder == holder)
+    return connection.execute(row).scalar() or 0
+
+
+def set_amount(
+    connection: Connection, feature: str, holder: str, amount: int, *, limit: int | None, now: datetime
+) -> None:
+    """Set what ``holder`` holds of a feature whose total is locked; raises :class:`LimitPassed`.
+
+    ``limit`` guards the total in the statement itself, unless the holder takes no more than it holds already.
+    """
+    before = held(connection, feature, holder)
+    change = amount - before
+    if change:
+        statement = update(totals).where(totals.c.feature == feature).values(used=totals.c.used + change)
+        if change > 0 and limit is not None:
+            statement = statement.where(totals.c.used + change <= limit)
+        if connection.execute(statement).rowcount == 0:
+            raise LimitPassed(feature)
+    mine = (allocations.c.feature == feature) & (allocations.c.holder == holder)
+    changed = connection.execute(update(allocations).where(mine).values(amount=amount, changed_at=now)).rowcount
+    if changed == 0:
+        connection.execute(insert(allocations).values(feature=feature, holder=holder, amount=amount, changed_at=now))
+
+
+def release(connection: Connection, feature: str, holder: str) -> int:
+    """Give back all that ``holder`` holds of ``feature``; answers how many units that was."""
+    lock(connection, [feature])
+    mine = (allocations.c.feature == feature) & (allocations.c.holder == holder)
+    freed = connection.execute(delete(allocations).where(mine).returning(allocations.c.amount)).scalar() or 0
+    connection.execute(update(totals).where(totals.c.feature == feature).values(used=totals.c.used - freed))
+    return int(freed)
+
+
+def allocations_of(connection: Connection, feature: str, *, most: int = 10_000) -> list[Allocation]:
+    """Answer who holds what of a feature, the largest first."""
+    query = select(allocations).where(allocations.c.feature == feature)
+    query = query.order_by(allocations.c.amount.desc(), allocations.c.holder).limit(most)
+    return all_of(Allocation, connection.execute(query))
+
+
+def drifts(connection: Connection) -> list[Drift]:
+    """Answer every total that is not the sum of its allocations; there should be none."""
+    summed = func.coalesce(func.sum(allocations.c.amount), 0)
+    rows = connection.execute(
+        select(totals.c.feature, totals.c.used.label("total"), summed.label("sum"))
+        .select_from(totals.outerjoin(allocations, allocations.c.feature == totals.c.feature))
+        .group_by(totals.c.feature, totals.c.used)
+        .having(totals.c.used != summed)
+    )
+    return [Drift(feature=row.feature, total=row.total, sum=int(row.sum)) for row in rows]
+
+
+def sample(connection: Connection, limits: Mapping[str, int | None], now: datetime) -> None:
+    """Record the usage of each feature at ``now``, beside its limit."""
+    used = usage(connection)
+    for feature, limit in sorted(limits.items()):
+        connection.execute(
+            delete(usage_samples).where(usage_samples.c.feature == feature, usage_samples.c.sampled_at == now)
+        )
+        connection.execute(
+            insert(usage_samples).values(feature=feature, sampled_at=now, used=used.get(feature, 0), maximum=limit)
+        )
+
+
+class Sample(msgspec.Struct, frozen=True, kw_only=True):
+    """Usage at one moment, in units; ``maximum`` is the limit then, ``None`` for unlimited."""
+
+    sampled_at: datetime
+    used: int
+    maximum: int | None
+
+
+def samples_of(connection: Connection, feature: str, *, most: int = 2000) -> list[Sample]:
+    """Answer the newest samples of a feature, in the order of time."""
+    query = select(usage_samples.c.sampled_at, usage_samples.c.used, usage_samples.c.maximum)
+    query = query.where(usage_samples.c.feature == feature).order_by(usage_samples.c.sampled_at.desc()).limit(most)
+    return all_of(Sample, connection.execute(query))[::-1]
