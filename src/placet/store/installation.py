@@ -7,6 +7,7 @@ from sqlalchemy import Connection, func, insert, select, update
 
 from placet.license import serial
 from placet.license.keys import SigningKey
+from placet.store.rows import the_one
 from placet.store.schema import installation
 
 
@@ -37,7 +38,7 @@ _COLUMNS = [installation.c[name] for name in Installation.__struct_fields__]
 
 def read_installation(connection: Connection) -> Installation:
     """Answer the installation; :func:`ensure_installation` has made it."""
-    return msgspec.convert(dict(connection.execute(select(*_COLUMNS)).mappings().one()), Installation)
+    return the_one(Installation, connection.execute(select(*_COLUMNS)))
 
 
 def ensure_installation(connection: Connection, now: datetime) -> None:

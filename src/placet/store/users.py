@@ -7,7 +7,7 @@ from sqlalchemy import Connection, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from placet.store.credentials import Role
-from placet.store.rows import all_of, one_of
+from placet.store.rows import all_of, one_of, the_one
 from placet.store.schema import users
 
 
@@ -30,7 +30,7 @@ def add_user(connection: Connection, *, name: str, role: Role, active: bool, now
     """Add a user; raises :class:`NameTaken`."""
     row = insert(users).values(name=name, role=role, active=active, created_at=now, changed_at=now)
     try:
-        return msgspec.convert(dict(connection.execute(row.returning(users)).mappings().one()), User)
+        return the_one(User, connection.execute(row.returning(users)))
     except IntegrityError:
         raise NameTaken(f"There is a user named {name!r} already.") from None
 
