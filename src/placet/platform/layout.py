@@ -1,0 +1,116 @@
+"""Where a Platform Server keeps its files, and how it makes sure that it is the only one to do so."""
+
+import fcntl
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+
+class DataDirectoryInUse(Exception):
+    """Another server runs on this data directory."""
+
+
+class Layout(msgspec.Struct, frozen=True):
+    """The directories below a server's data directory. Readable by the server's own account alone."""
+
+    data: Path
+
+    @property
+    def database(self) -> Path:
+        """The facts, where no database URL says otherwise."""
+        return self.data / "placet.sqlite3"
+
+    @property
+    def staging(self) -> Path:
+        """Where archives are unpacked and built; nothing here outlives a restart."""
+        return self.data / "staging"
+
+    @property
+    def journals(self) -> Path:
+        """One file for each publish between its first change outside the staging area and its end."""
+        return self.data / "journals"
+
+    @property
+    def versions(self) -> Path:
+        """The published versions: ``<module>/<version id>/{module,site}``."""
+        return self.data / "versions"
+
+    @property
+    def databases(self) -> Path:
+        """The modules' databases."""
+        return self.data / "databases"
+
+    @property
+    def deleted(self) -> Path:
+        """The databases of deleted modules, kept for whoever deleted one by mistake."""
+        return self.data / "deleted"
+
+    @property
+    def runs(self) -> Path:
+        """The private instances; nothing here outlives a restart."""
+        return self.data / "runs"
+
+    @property
+    def logs(self) -> Path:
+        """What modules print."""
+        return self.data / "logs"
+
+    def make(self) -> None:
+        """Make what is missing."""
+        self.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for directory in (
+            self.staging,
+            self.journals,
+            self.versions,
+            self.databases,
+            self.deleted,
+            self.runs,
+            self.logs,
+        ):
+            directory.mkdir(mode=0o700, exist_ok=True)
+
+    def module_database(self, module: str) -> Path:
+        """The SQLite database of a module."""
+        return self.databases / f"{module}.sqlite3"
+
+    def version(self, module: str, version_id: str) -> Path:
+        """The directory of a published version."""
+        return self.versions / module / version_id
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Hold the data directory for one server; raises :class:`DataDirectoryInUse`."""
+        with (self.data / "server.lock").open("a") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise DataDirectoryInUse(
+                    f"A server is running on {self.data} already. Stop it, or name another directory with --data."
+                ) from None
+            yield
+
+
+def write_durably(path: Path, content: dict[str, Any]) -> None:
+    """Write a JSON file so that it is there, whole, even if the machine stops the next moment."""
+    temporary = path.with_suffix(".tmp")
+    with temporary.open("w") as file:
+        json.dump(content, file)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+    directory = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
+
+
+def remove_tree(path: Path) -> None:
+    """Remove a directory and everything below it, if it is there."""
+    shutil.rmtree(path, ignore_errors=True)

@@ -1,0 +1,127 @@
+"""Who works with the server: users and their seats, tokens, sign-in and sessions."""
+
+from datetime import timedelta
+
+from placet.enforcement import Decision
+from placet.guard import Guard
+from placet.platform.product import USERS
+from placet.store import audit, credentials, users
+from placet.store.credentials import Credential, Kind, Role
+from placet.store.users import User
+
+ACTIVATE_USER = "activate_user"
+SIGN_IN_LASTS = timedelta(hours=24)
+SESSION_LASTS = timedelta(hours=12)
+
+
+class UnknownUser(LookupError):
+    """There is no user of that name."""
+
+
+class UnknownToken(LookupError):
+    """There is no token of that id in force."""
+
+
+class People:
+    """The users and credentials of one server."""
+
+    def __init__(self, guard: Guard) -> None:
+        self._guard = guard
+
+    # Users
+
+    def users(self) -> list[User]:
+        """Answer the users by name."""
+        with self._guard.database.read() as connection:
+            return users.all_users(connection)
+
+    def add(self, name: str, role: Role, *, actor: str) -> tuple[User, Decision]:
+        """Add an active user, who takes a seat. Raises ``Refused`` and ``NameTaken``."""
+        with self._guard.allocation(ACTIVATE_USER, name, actor=actor, users=1) as grant:
+            now = self._guard.now()
+            user = users.add_user(grant.connection, name=name, role=role, active=True, now=now)
+            event = audit.Event.USER_ADDED
+            audit.record(grant.connection, event, now=now, actor=actor, subject=name, role=str(role))
+        return user, grant.decision
+
+    def activate(self, name: str, *, actor: str) -> tuple[User, Decision]:
+        """Give a user a seat again. Raises ``Refused`` and :class:`UnknownUser`."""
+        with self._guard.allocation(ACTIVATE_USER, name, actor=actor, users=1) as grant:
+            now = self._guard.now()
+            user = users.set_active(grant.connection, name, active=True, now=now)
+            if user is None:
+                raise UnknownUser(f"There is no user named {name!r}.")
+            audit.record(grant.connection, audit.Event.USER_ACTIVATED, now=now, actor=actor, subject=name)
+        return user, grant.decision
+
+    def deactivate(self, name: str, *, actor: str) -> User:
+        """Free a user's seat, whatever the license says. Raises :class:`UnknownUser`."""
+        with self._guard.releasing(name, USERS, actor=actor) as connection:
+            now = self._guard.now()
+            user = users.set_active(connection, name, active=False, now=now)
+            if user is None:
+                raise UnknownUser(f"There is no user named {name!r}.")
+            audit.record(connection, audit.Event.USER_DEACTIVATED, now=now, actor=actor, subject=name)
+        return user
+
+    # Credentials
+
+    def create_token(self, name: str, role: Role, *, actor: str) -> tuple[int, str]:
+        """Make a token; answers its id and the token itself, which is told once."""
+        now = self._guard.now()
+        with self._guard.database.write() as connection:
+            token_id, secret = credentials.create(connection, Kind.TOKEN, name=name, role=role, now=now)
+            event = audit.Event.TOKEN_CREATED
+            audit.record(connection, event, now=now, actor=actor, subject=name, role=str(role), id=token_id)
+        return token_id, secret
+
+    def tokens(self) -> list[Credential]:
+        """Answer the tokens in force."""
+        with self._guard.database.read() as connection:
+            return credentials.in_force(connection, Kind.TOKEN, self._guard.now())
+
+    def revoke_token(self, token_id: int, *, actor: str) -> None:
+        """Revoke a token; raises :class:`UnknownToken`."""
+        now = self._guard.now()
+        with self._guard.database.write() as connection:
+            token = credentials.end(connection, Kind.TOKEN, token_id, now)
+            if token is None:
+                raise UnknownToken(f"There is no token {token_id} in force.")
+            event = audit.Event.TOKEN_REVOKED
+            audit.record(connection, event, now=now, actor=actor, subject=token.name, id=token_id)
+
+    def find(self, kind: Kind, secret: str) -> Credential | None:
+        """Answer the token or session of a secret, if it is in force."""
+        with self._guard.database.read() as connection:
+            return credentials.find(connection, kind, secret, self._guard.now())
+
+    def one_time_sign_in(self, name: str, role: Role) -> str:
+        """Make a code that signs in once, within a day."""
+        now = self._guard.now()
+        with self._guard.database.write() as connection:
+            _, secret = credentials.create(
+                connection, Kind.SIGN_IN, name=name, role=role, now=now, expires_at=now + SIGN_IN_LASTS
+            )
+        return secret
+
+    def sign_in(self, secret: str) -> tuple[Credential, str] | None:
+        """Turn a one-time code or a token into a session; answers who it is and the session's secret."""
+        now = self._guard.now()
+        with self._guard.database.write() as connection:
+            who = credentials.use_once(connection, Kind.SIGN_IN, secret, now) or credentials.find(
+                connection, Kind.TOKEN, secret, now
+            )
+            if who is None:
+                return None
+            _, session = credentials.create(
+                connection, Kind.SESSION, name=who.name, role=who.role, now=now, expires_at=now + SESSION_LASTS
+            )
+            audit.record(connection, audit.Event.SIGNED_IN, now=now, actor=who.name, subject=who.name)
+        return who, session
+
+    def sign_out(self, session: Credential) -> None:
+        """End a session."""
+        now = self._guard.now()
+        with self._guard.database.write() as connection:
+            credentials.end(connection, Kind.SESSION, session.id, now)
+            audit.record(connection, audit.Event.SIGNED_OUT, now=now, actor=session.name, subject=session.name)

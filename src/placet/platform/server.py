@@ -1,0 +1,87 @@
+"""The Platform Server: one installation's guard, modules and instances, wired together in one place."""
+
+import threading
+from pathlib import Path
+from typing import Self
+
+import structlog
+
+from placet.enforcement import Policy
+from placet.guard import Guard
+from placet.license.keys import TrustStore
+from placet.platform.instances import Instances
+from placet.platform.layout import Layout
+from placet.platform.people import People
+from placet.platform.product import FRONT_END_SERVERS, PLATFORM_SERVER
+from placet.platform.publish import Publisher
+from placet.platform.supervisor import Supervisor
+from placet.store import usage
+from placet.store.database import Database
+
+REFRESH_SECONDS = 0.25
+TICK_SECONDS = 60.0
+THIS_SERVER = "this server"
+
+log = structlog.get_logger()
+
+
+def open_guard(layout: Layout, trust: TrustStore, *, database_url: str | None, policy: Policy | None = None) -> Guard:
+    """Open the guard of the installation in a data directory."""
+    layout.make()
+    database = Database.open(database_url) if database_url else Database.open_file(layout.database)
+    return Guard(database, PLATFORM_SERVER, trust, policy=policy)
+
+
+class PlatformServer:
+    """Everything the edges need of one server. Start it, serve, close it."""
+
+    def __init__(self, guard: Guard, layout: Layout) -> None:
+        self.guard = guard
+        self.layout = layout
+        self.supervisor = Supervisor()
+        self.publisher = Publisher(guard, layout, self.supervisor)
+        self.instances = Instances(guard, layout)
+        self.people = People(guard)
+        self._closing = threading.Event()
+        self._keeper = threading.Thread(target=self._keep_up, name="keep-up", daemon=True)
+
+    @classmethod
+    def open(
+        cls, data: Path, trust: TrustStore, *, database_url: str | None = None, policy: Policy | None = None
+    ) -> Self:
+        """Open the server in a data directory; it serves nothing yet."""
+        layout = Layout(data.resolve())
+        return cls(open_guard(layout, trust, database_url=database_url, policy=policy), layout)
+
+    def start(self) -> None:
+        """Put right what a crash left, bring the published modules up, and keep up with time and other processes."""
+        self.publisher.recover()
+        self.instances.recover()
+        with self.guard.database.write() as connection:
+            usage.lock(connection, [FRONT_END_SERVERS])
+            now = self.guard.now()
+            usage.set_amount(connection, FRONT_END_SERVERS, THIS_SERVER, 1, limit=None, now=now)
+        self.guard.tick()
+        self.publisher.serve()
+        self._keeper.start()
+
+    def close(self) -> None:
+        """Stop every worker and close the database."""
+        self._closing.set()
+        if self._keeper.is_alive():
+            self._keeper.join()
+        self.instances.close()
+        self.supervisor.close()
+        self.guard.close()
+
+    def _keep_up(self) -> None:
+        rounds = round(TICK_SECONDS / REFRESH_SECONDS)
+        count = 0
+        while not self._closing.wait(REFRESH_SECONDS):
+            count += 1
+            try:
+                self.guard.refresh()
+                if count % rounds == 0:
+                    self.guard.tick()
+            except Exception:  # whatever it is, the next round tries again; the snapshot stays in force
+                log.exception("keep_up_failed")
