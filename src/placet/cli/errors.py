@@ -1,0 +1,33 @@
+"""How a command ends when it does not end well; the exit statuses of DESIGN section 7.
+
+0 done, 1 refused, 2 wrong usage (``click.UsageError``), 3 failed. The message stands alone on the first line of
+standard error, without a word before it, so that scripts can compare it.
+"""
+
+from typing import IO, Any
+
+import click
+
+
+def _show_bare(message: str, file: IO[Any] | None) -> None:
+    click.echo(message, file=file, err=file is None)
+
+
+class RefusedError(click.ClickException):
+    """What was asked is not allowed; exit status 1."""
+
+    exit_code = 1
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        """Write the bare message to standard error, or to ``file``."""
+        _show_bare(self.format_message(), file)
+
+
+class FailedError(click.ClickException):
+    """What was asked could not be done: disk, permissions, network, damaged files; exit status 3."""
+
+    exit_code = 3
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        """Write the bare message to standard error, or to ``file``."""
+        _show_bare(self.format_message(), file)

@@ -1,0 +1,1 @@
+"""The vendor's side: keys, the ledger of what was issued, issuing and revoking licenses."""
