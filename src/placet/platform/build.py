@@ -1,5 +1,6 @@
-"""Make a module ready to run: requirements, inspection, count, byte code. In a directory of its own, in processes of
-their own; nothing of the server changes.
+"""Make a module ready to run: requirements, inspection, count, byte code.
+
+All of it happens below one directory and in processes of their own; nothing of the server changes.
 """
 
 import sys

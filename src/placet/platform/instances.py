@@ -74,10 +74,9 @@ class Instances:
         """
         decision = self._guard.require(purpose)
         self._take_place()
-        instance_id = secrets.token_hex(16)
-        directory = self._layout.runs / instance_id
+        directory = self._layout.runs / secrets.token_hex(16)
         try:
-            instance = self._start(archive, purpose, instance_id, directory, actor, decision)
+            instance = self._start(archive, purpose, directory, actor=actor, decision=decision)
         except BaseException:
             remove_tree(directory)
             raise
@@ -85,7 +84,7 @@ class Instances:
             with self._lock:
                 self._starting -= 1
         with self._lock:
-            self._instances[instance_id] = instance
+            self._instances[instance.id] = instance
         self._record(audit.Event.RUN_STARTED if purpose is Purpose.RUN else audit.Event.DEBUG_STARTED, actor, instance)
         return instance
 
@@ -121,9 +120,8 @@ class Instances:
         for leftover in self._layout.runs.iterdir():
             remove_tree(leftover)
 
-    def _start(
-        self, archive: bytes, purpose: Purpose, instance_id: str, directory: Path, actor: str, decision: Decision
-    ) -> Instance:
+    def _start(self, archive: bytes, purpose: Purpose, directory: Path, *, actor: str, decision: Decision) -> Instance:
+        instance_id = directory.name
         unpacked = open_archive(archive, directory)
         install_only(unpacked)
         compile_module(unpacked)

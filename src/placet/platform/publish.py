@@ -6,6 +6,7 @@ a crash :meth:`Publisher.recover` takes it back, or, where the transaction was c
 """
 
 import json
+import os
 import threading
 import uuid
 from collections.abc import Iterator
@@ -167,6 +168,7 @@ class Publisher:
             directory = self._layout.version(name, version_id)
             directory.parent.mkdir(mode=0o700, exist_ok=True)
             unpacked.directory.rename(directory)
+            os.sync()  # the files are on disk before the transaction says that they are there
             worker = start_worker(self._spec(name, version_id, unpacked.package.manifest.entrypoint))
             yield worker
         except BaseException:

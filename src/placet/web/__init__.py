@@ -1,0 +1,1 @@
+"""The edges over HTTP: API, console, problems, and the published modules."""

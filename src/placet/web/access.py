@@ -1,0 +1,120 @@
+"""Who may call what. Every route says so in its ``opt``; one guard enforces it, and fails closed where none is said.
+
+Programs send a bearer token (RFC 6750); the console has a session cookie. A change made with a cookie must come from
+this site's own pages (``Origin``, or ``Sec-Fetch-Site`` where the browser sends no origin).
+"""
+
+from enum import StrEnum
+from typing import Any
+
+import anyio.to_thread
+import msgspec
+from litestar.connection import ASGIConnection
+from litestar.handlers import BaseRouteHandler
+
+from placet.platform.server import PlatformServer
+from placet.store.credentials import LONGEST_SECRET, Credential, Kind, Role
+from placet.web.problems import Problem
+
+SESSION_COOKIE = "placet_session"
+_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+class Access(StrEnum):
+    """Who may call a route."""
+
+    PUBLIC = "public"
+    SIGNED_IN = "signed_in"
+    ADMINISTRATOR = "administrator"
+
+
+class Caller(msgspec.Struct, frozen=True):
+    """Who is calling, and with what."""
+
+    credential: Credential
+
+    @property
+    def name(self) -> str:
+        """The name that the audit trail records."""
+        return self.credential.name
+
+    @property
+    def is_administrator(self) -> bool:
+        """Whether the caller looks after the license."""
+        return self.credential.role is Role.ADMINISTRATOR
+
+
+def requires(access: Access) -> dict[str, Any]:
+    """Answer the ``opt`` of a route that ``access`` may call."""
+    return {"access": access}
+
+
+async def guard_access(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+    """Let a request through, or raise :class:`Problem` (401 or 403)."""
+    access = handler.opt.get("access")
+    caller = await find_caller(connection)
+    connection.scope["state"]["caller"] = caller
+    if access is Access.PUBLIC:
+        return
+    if caller is None:
+        raise sign_in_required()
+    if access is Access.SIGNED_IN or (access is Access.ADMINISTRATOR and caller.is_administrator):
+        return
+    raise Problem(
+        "role_required",
+        title="An administrator's task",
+        status=403,
+        detail=f"Only an administrator may do this, and {caller.name!r} is a {caller.credential.role}. "
+        "Ask your Service Center administrator.",
+    )
+
+
+def sign_in_required() -> "Problem":
+    """The problem of a request without a credential in force."""
+    return Problem(
+        "sign_in_required",
+        title="Sign in first",
+        status=401,
+        detail="This needs a token or a session in force. Send 'Authorization: Bearer <token>'; an administrator of "
+        "the machine makes one with 'placet admin token'.",
+        headers={"WWW-Authenticate": 'Bearer realm="placet"'},
+    )
+
+
+async def find_caller(connection: ASGIConnection[Any, Any, Any, Any]) -> Caller | None:
+    """Answer who is calling, by bearer token first, then by session; ``None`` where neither is in force."""
+    server: PlatformServer = connection.app.state.server
+    scheme, _, token = connection.headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer":
+        kind, secret = Kind.TOKEN, token.strip()
+    else:
+        kind, secret = Kind.SESSION, connection.cookies.get(SESSION_COOKIE, "")
+    if not secret or len(secret) > LONGEST_SECRET:
+        return None
+    found = await anyio.to_thread.run_sync(server.people.find, kind, secret)
+    if found is not None and kind is Kind.SESSION:
+        _require_own_site(connection)
+    return None if found is None else Caller(found)
+
+
+def _require_own_site(connection: ASGIConnection[Any, Any, Any, Any]) -> None:
+    if connection.scope.get("method", "GET") in _SAFE_METHODS:
+        return
+    origin = connection.headers.get("origin")
+    own = f"{connection.url.scheme}://{connection.headers.get('host', '')}"
+    if origin == own or (origin is None and connection.headers.get("sec-fetch-site") == "same-origin"):
+        return
+    raise Problem(
+        "cross_site_request",
+        title="Not from this site",
+        status=403,
+        detail="The change was asked for by a page of another site, and was not made. Do it in the Service Center.",
+    )
+
+
+def caller_of(connection: ASGIConnection[Any, Any, Any, Any]) -> Caller:
+    """Answer who is calling a route that requires somebody to be signed in."""
+    caller = connection.scope["state"]["caller"]
+    if not isinstance(caller, Caller):
+        raise sign_in_required()
+    return caller

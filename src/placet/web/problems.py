@@ -1,0 +1,158 @@
+"""Errors over HTTP: RFC 9457 problem documents.
+
+One mapping turns exceptions into problems; the default hides what is inside.
+"""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+import structlog
+from litestar import Request, Response
+from litestar.exceptions import HTTPException, ValidationException
+from sqlalchemy.exc import OperationalError
+
+from placet.enforcement import Decision, Refused, catalogue
+from placet.guard import AcknowledgementRequired, StatusListOutdated, UnknownLicense
+from placet.license import DocumentRejected
+from placet.platform.instances import TooManyInstances, UnknownInstance
+from placet.platform.people import UnknownToken, UnknownUser
+from placet.platform.problems import ModuleProblem
+from placet.platform.publish import ModuleBusy, UnknownModule
+from placet.store.users import NameTaken
+from placet.web.render import changes_of, decision_members
+
+MEDIA_TYPE = "application/problem+json"
+
+log = structlog.get_logger()
+
+
+class Problem(Exception):
+    """An error of the edge itself: a stable ``code``, an HTTP status, and a sentence that says what to do."""
+
+    def __init__(
+        self,
+        code: str,
+        *,
+        title: str,
+        status: int,
+        detail: str,
+        headers: Mapping[str, str] | None = None,
+        members: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.title = title
+        self.status = status
+        self.detail = detail
+        self.headers = dict(headers or {})
+        self.members = dict(members or {})
+
+    def document(self) -> dict[str, Any]:
+        """The problem document."""
+        return {
+            "type": f"/problems/{self.code}",
+            "title": self.title,
+            "status": self.status,
+            "detail": self.detail,
+            "code": self.code,
+            **self.members,
+        }
+
+
+def from_decision(decision: Decision, **members: Any) -> Problem:
+    """The problem of a license refusal: the decision's message, letter for letter, with its numbers."""
+    if decision.code is None:
+        raise ValueError("an allowed decision is no problem")
+    return Problem(
+        str(decision.code),
+        title=catalogue().entries[decision.code].title,
+        status=decision.http_status,
+        detail=decision.message or "",
+        members=decision_members(decision) | members,
+    )
+
+
+_SIMPLE: Mapping[type[Exception], tuple[str, str, int]] = {
+    ModuleBusy: ("module_busy", "Somebody else is at it", 409),
+    UnknownModule: ("unknown_module", "No such module", 404),
+    UnknownInstance: ("unknown_instance", "No such private instance", 404),
+    TooManyInstances: ("too_many_instances", "Too many private instances", 409),
+    UnknownLicense: ("unknown_license", "No such entry in the license history", 404),
+    UnknownUser: ("unknown_user", "No such user", 404),
+    UnknownToken: ("unknown_token", "No such token", 404),
+    NameTaken: ("name_taken", "The name is taken", 409),
+    StatusListOutdated: ("status_list_outdated", "An older status list", 409),
+}
+
+
+def to_problem(error: Exception) -> Problem:
+    """Answer the problem of an exception. What is not known here is logged and told without its insides."""
+    match error:
+        case Problem():
+            return error
+        case AcknowledgementRequired():
+            return from_decision(error.decision, changes=changes_of(error.outcome))
+        case Refused():
+            return from_decision(error.decision)
+        case ModuleProblem():
+            return _module_problem(error)
+        case DocumentRejected():
+            found = error.rejection
+            members = {"diagnosis": found.explanation, "diagnosis_code": found.diagnosis}
+            title = "The document was not accepted"
+            return Problem("document_rejected", title=title, status=403, detail=found.explanation, members=members)
+        case HTTPException():
+            return _http_problem(error)
+        case OperationalError():
+            log.warning("database_unavailable", error=str(error.orig))
+            return Problem(
+                "database_unavailable",
+                title="The database does not answer",
+                status=503,
+                detail="The server cannot reach its database, or it is locked. Nothing was changed; try again shortly.",
+                headers={"Retry-After": "5"},
+            )
+    simple = _SIMPLE.get(type(error))
+    if simple is not None:
+        code, title, status = simple
+        return Problem(code, title=title, status=status, detail=str(error))
+    log.error("unexpected_error", exc_info=error)
+    return Problem(
+        "internal_error",
+        title="Something went wrong in the server",
+        status=500,
+        detail="The server failed at this, and wrote the reason to its log. Tell your Platform Server administrator.",
+    )
+
+
+def _module_problem(error: ModuleProblem) -> Problem:
+    places = {"step": error.step, "file": error.file, "line": error.line, "position": error.position}
+    members = {name: value for name, value in (places | {"output": error.output}).items() if value is not None}
+    kind = error.kind
+    return Problem(str(error.code), title=kind.title, status=kind.status, detail=error.detail, members=members)
+
+
+def _http_problem(error: HTTPException) -> Problem:
+    phrase = HTTPStatus(error.status_code).phrase
+    detail = error.detail or phrase
+    if isinstance(error, ValidationException) and isinstance(error.extra, list):
+        detail = "; ".join(f"{item.get('key', 'body')}: {item.get('message')}" for item in error.extra) or detail
+    code = phrase.lower().replace(" ", "_").replace("-", "_")
+    return Problem(code, title=phrase, status=error.status_code, detail=detail, headers=error.headers)
+
+
+def answer_problem(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
+    """Answer a request with the problem document of an exception, or with its page where a browser asks."""
+    problem = to_problem(error)
+    page = request.app.state.problem_page
+    if page is not None and "text/html" in request.headers.get("accept", ""):
+        answer: Response[Any] = page(request, problem)
+        return answer
+    return Response(
+        content=msgspec.json.encode(problem.document()),
+        status_code=problem.status,
+        media_type=MEDIA_TYPE,
+        headers=problem.headers,
+    )
