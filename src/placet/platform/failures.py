@@ -1,32 +1,75 @@
-"""Says where in a module an exception came from. Used in the child processes that import module code."""
+"""What went wrong when module code was run, and where in the module. Told by a child process, read by the server."""
 
 import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from placet.platform.problems import ModuleProblem, ProblemCode
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _MAX_FRAMES = 40
 _MAX_MESSAGE = 2000
+_HAPPENED = {
+    ProblemCode.ENTRYPOINT_MISSING: "was not found",
+    ProblemCode.IMPORT_FAILED: "cannot be imported",
+    ProblemCode.START_FAILED: "does not start",
+}
+_ADVICE = {
+    ProblemCode.ENTRYPOINT_MISSING: "Check module.toml.",
+    ProblemCode.IMPORT_FAILED: "Correct it, or add what is missing to requirements.txt.",
+    ProblemCode.START_FAILED: "Correct what the application does when it starts (its lifespan).",
+}
 
 
-def describe_failure(error: BaseException, directory: Path) -> dict[str, Any]:
-    """Return `kind`, `message`, `file`, `line`, `position` and `traceback` of an exception raised by module code.
+class Failure(msgspec.Struct, frozen=True, kw_only=True):
+    """A failure of module code.
 
-    `file` is relative to `directory`; it and `line` are those of the innermost place within the module, None where
-    the module had no part in it.
+    `kind` is the exception's class, `message` its text. `file` is relative to the module; it and `line` are those of
+    the innermost place within the module, None where the module had no part in it.
     """
-    file, line, position = _place(error, directory)
-    trace = "".join(traceback.format_exception(error, limit=-_MAX_FRAMES))
-    return {
-        "kind": type(error).__name__,
-        "message": _message(error),
-        "file": file,
-        "line": line,
-        "position": position,
-        "traceback": trace,
-    }
+
+    code: ProblemCode
+    message: str
+    kind: str | None = None
+    file: str | None = None
+    line: int | None = None
+    position: int | None = None
+    traceback: str = ""
+
+    @classmethod
+    def of(cls, code: ProblemCode, error: BaseException, directory: Path) -> "Failure":
+        """Describe an exception raised by the code of the module in `directory`."""
+        file, line, position = _place(error, directory)
+        return cls(
+            code=code,
+            kind=type(error).__name__,
+            message=_message(error),
+            file=file,
+            line=line,
+            position=position,
+            traceback="".join(traceback.format_exception(error, limit=-_MAX_FRAMES)),
+        )
+
+    def as_problem(self, reference: str, *, step: str, output: str = "") -> ModuleProblem:
+        """Return the problem to raise: `reference` is what was being loaded, `output` what the process printed."""
+        said = f"{self.kind}: {self.message}" if self.kind else self.message
+        said = said if said.endswith((".", "!", "?")) else f"{said}."
+        place = "" if self.file is None else f" in {self.file}, line {self.line}"
+        happened = _HAPPENED.get(self.code)
+        parts = (f"{reference} {happened}{place}." if happened else "", said, _ADVICE.get(self.code, ""))
+        return ModuleProblem(
+            self.code,
+            " ".join(part for part in parts if part),
+            step=step,
+            file=self.file,
+            line=self.line,
+            position=self.position,
+            output=(output + self.traceback) or None,
+        )
 
 
 def _message(error: BaseException) -> str:

@@ -3,11 +3,12 @@
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import msgspec
 
 from placet.platform import inspect_child
+from placet.platform.inspect_child import Answer, Orders
 from placet.platform.manifest import Manifest
 from placet.platform.problems import ModuleProblem, ProblemCode
 from placet.platform.processes import Finished, bare_environment, run_bounded
@@ -16,10 +17,6 @@ from placet.platform.units import DEFAULT_WEIGHTS, UnitCount, Weights, count, fi
 
 MAX_MEMORY_BYTES = 2 * 1024 * 1024 * 1024
 MAX_RESULT_BYTES = 4 * 1024 * 1024
-_ADVICE = {
-    ProblemCode.ENTRYPOINT_MISSING: "Check [module] entrypoint in module.toml.",
-    ProblemCode.IMPORT_FAILED: "Correct it, or add what is missing to requirements.txt.",
-}
 
 
 class Inspection(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,23 +24,6 @@ class Inspection(msgspec.Struct, frozen=True, kw_only=True):
 
     operations: tuple[str, ...]
     entities: tuple[Entity, ...]
-
-
-class _Failure(msgspec.Struct, frozen=True, kw_only=True):
-    code: ProblemCode
-    kind: str | None = None
-    message: str | None = None
-    detail: str | None = None
-    file: str | None = None
-    line: int | None = None
-    position: int | None = None
-    traceback: str | None = None
-
-
-class _Answer(msgspec.Struct, frozen=True, kw_only=True):
-    operations: tuple[str, ...] = ()
-    entities: tuple[Entity, ...] = ()
-    failure: _Failure | None = None
 
 
 def inspect_module(
@@ -61,12 +41,12 @@ def inspect_module(
     entrypoint_missing with file and line in the module and the last lines of the traceback, schema_invalid.
     """
     root = directory.resolve()
-    orders: dict[str, Any] = {
-        "directory": str(root),
-        "entrypoint": manifest.entrypoint,
-        "site": None if site is None else str(site.resolve()),
-        "memory_bytes": memory_bytes,
-    }
+    orders = Orders(
+        directory=str(root),
+        entrypoint=manifest.entrypoint,
+        site=None if site is None else str(site.resolve()),
+        memory_bytes=memory_bytes,
+    )
     with tempfile.TemporaryDirectory(prefix="placet-inspect-", ignore_cleanup_errors=True) as home:
         finished = run_bounded(
             [python, "-I", "-B", str(Path(inspect_child.__file__))],
@@ -78,7 +58,7 @@ def inspect_module(
         )
     answer = _read(finished, timeout_seconds, manifest)
     if answer.failure is not None:
-        _raise(answer.failure, manifest, finished.output)
+        raise answer.failure.as_problem(manifest.entrypoint, step="inspect", output=finished.output)
     return Inspection(operations=answer.operations, entities=answer.entities)
 
 
@@ -95,38 +75,18 @@ def count_units(
     )
 
 
-def _read(finished: Finished, timeout_seconds: float, manifest: Manifest) -> _Answer:
+def _read(finished: Finished, timeout_seconds: float, manifest: Manifest) -> Answer:
     if finished.timed_out:
         detail = f"Importing {manifest.entrypoint} took longer than {timeout_seconds:g} seconds and was stopped."
         _fail(f"{detail} Do lasting work when the application starts, not when it is imported.", finished.output)
     if finished.overflowed:
         _fail(f"What {manifest.entrypoint} declares is larger than {MAX_RESULT_BYTES:,} bytes.", finished.output)
     try:
-        return msgspec.json.decode(finished.result, type=_Answer)
+        return msgspec.json.decode(finished.result, type=Answer)
     except msgspec.DecodeError:
         how = f"signal {-finished.returncode}" if finished.returncode < 0 else f"status {finished.returncode}"
         detail = f"Importing {manifest.entrypoint} ended the process with {how} before it was done."
         _fail(f"{detail} The last lines of its output say more.", finished.output)
-
-
-def _raise(failure: _Failure, manifest: Manifest, output: str) -> NoReturn:
-    detail = failure.detail
-    if detail is None:
-        said = ": ".join(part for part in (failure.kind, failure.message) if part)
-        what = "was not found" if failure.code is ProblemCode.ENTRYPOINT_MISSING else "cannot be imported"
-        place = "" if failure.file is None else f" in {failure.file}, line {failure.line}"
-        said = said if said.endswith((".", "!", "?")) else f"{said}."
-        detail = f"{manifest.entrypoint} {what}{place}. {said} {_ADVICE.get(failure.code, '')}".rstrip()
-    shown = output + (failure.traceback or "")
-    raise ModuleProblem(
-        failure.code,
-        detail,
-        step="inspect",
-        file=failure.file,
-        line=failure.line,
-        position=failure.position,
-        output=shown or None,
-    )
 
 
 def _fail(detail: str, output: str) -> NoReturn:

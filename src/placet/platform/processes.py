@@ -58,21 +58,22 @@ def run_bounded(
     """Run a program and kill its whole group at the end, at the latest after `timeout_seconds`.
 
     It reads `given` from standard input. The number of the descriptor for its result is added as the last argument,
-    so that what it prints cannot be taken for a result.
+    so that what it prints cannot be taken for a result; with `max_result_bytes` 0 there is no result and no argument.
     """
     result_read, result_write = os.pipe()
+    passed = (result_write,) if max_result_bytes else ()
     try:
         with tempfile.TemporaryFile() as source:
             source.write(given)
             source.seek(0)
             process = subprocess.Popen(
-                [*arguments, str(result_write)],
+                [*arguments, *map(str, passed)],
                 cwd=directory,
                 env=dict(environment),
                 stdin=source,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
-                pass_fds=(result_write,),
+                pass_fds=passed,
                 start_new_session=True,
             )
     except BaseException:

@@ -1,0 +1,195 @@
+"""Serves one module version on a Unix socket. Run as a script, in a process of its own.
+
+Reads `WorkerOrders` as JSON from standard input. The last two arguments are descriptors: one to report `Readiness`
+on, one that ends when the server ends. With the server this process and all it started must go, even if the server
+was killed and could say nothing: so a thread waits for the end of that pipe.
+"""
+
+import asyncio
+import contextlib
+import os
+import resource
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import uvicorn
+
+from placet.platform.failures import Failure
+from placet.platform.loading import add_paths, load
+from placet.platform.problems import ProblemCode
+from placet.platform.timers import Schedule, run_timer
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable
+
+_KEEP_ALIVE_SECONDS = 75
+
+
+class WorkerOrders(msgspec.Struct, frozen=True, kw_only=True):
+    """What to serve and where: absolute paths, the path prefix, and seconds for requests to end when stopping."""
+
+    entrypoint: str
+    directory: str
+    site: str | None
+    socket_path: str
+    root_path: str
+    debug: bool
+    grace_seconds: float
+    timers: tuple[Schedule, ...]
+
+
+class Readiness(msgspec.Struct, frozen=True, kw_only=True):
+    """Told once: the application has started and the socket accepts, or why not.
+
+    `debugger` is host and port of the debug adapter, `debugger_group` the process group it runs in.
+    """
+
+    failure: Failure | None = None
+    debugger: tuple[str, int] | None = None
+    debugger_group: int | None = None
+
+
+class _Server(uvicorn.Server):
+    """Calls back once its socket accepts, and runs the timers from then on."""
+
+    def __init__(self, config: uvicorn.Config, on_ready: "Callable[[], None]", timers: dict[Schedule, Any]) -> None:
+        super().__init__(config)
+        self._on_ready = on_ready
+        self._timers = timers
+        self._running: list[asyncio.Task[None]] = []
+
+    async def startup(self, sockets: "list[socket.socket] | None" = None) -> None:
+        await super().startup(sockets=sockets)
+        if self.started:
+            self._running = [asyncio.create_task(run_timer(*item)) for item in self._timers.items()]
+            self._on_ready()
+
+    async def shutdown(self, sockets: "list[socket.socket] | None" = None) -> None:
+        for task in self._running:
+            task.cancel()
+        await super().shutdown(sockets=sockets)
+
+
+class _Application:
+    """The module's application, with the exception kept that its start raises."""
+
+    def __init__(self, application: Any) -> None:
+        self._application = application
+        self.error: BaseException | None = None
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "lifespan":
+            await self._application(scope, receive, send)
+            return
+        try:
+            await self._application(scope, receive, send)
+        except BaseException as error:
+            self.error = error
+            raise
+
+
+def watch_server(lifeline: int, groups: list[int]) -> None:
+    """End the groups, this process' own last, as soon as the server is gone."""
+
+    def wait() -> None:
+        with contextlib.suppress(OSError):
+            while os.read(lifeline, 1):
+                pass
+        for group in [*groups, os.getpid()]:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(group, signal.SIGKILL)
+
+    thread = threading.Thread(target=wait, name="server watch", daemon=True)
+    # A debugger that has stopped the module must not stop this thread.
+    thread.pydev_do_not_trace = True  # type: ignore[attr-defined]
+    thread.is_pydev_daemon_thread = True  # type: ignore[attr-defined]
+    thread.start()
+
+
+def listen_for_debugger() -> tuple[tuple[str, int], int]:
+    """Start the debug adapter; return its address and its process group.
+
+    The adapter leaves this group for a session of its own, led by the process that debugpy started.
+    """
+    import debugpy  # noqa: PLC0415, T100 - costs half a second, and only debug sessions need it
+    from debugpy.server import api  # noqa: PLC0415
+
+    debugpy.configure(subProcess=False)
+    host, port = debugpy.listen(("127.0.0.1", 0))  # noqa: T100 - the debugger is what was asked for
+    adapter: Any = api._adapter_process  # noqa: SLF001 - debugpy offers no other way to know it
+    return (str(host), int(port)), int(adapter.pid)
+
+
+def serve(orders: WorkerOrders, report: "Callable[[Failure | None], None]") -> None:
+    """Import the module and serve it until told to stop; report once whether it started."""
+    directory = Path(orders.directory)
+    add_paths(directory, orders.site)
+    loaded = load(orders.entrypoint, directory)
+    timers = {timer: load(timer.call, directory, expected="a function") for timer in orders.timers}
+    failures = [found for found in (loaded, *timers.values()) if isinstance(found, Failure)]
+    if failures:
+        report(failures[0])
+        return
+    application = _Application(loaded)
+    server = _Server(_config(application, orders), lambda: report(None), timers)
+    try:
+        server.run()
+    except SystemExit:
+        if server.started:
+            raise
+        error = application.error or RuntimeError("the application reported that its start failed")
+        report(Failure.of(ProblemCode.START_FAILED, error, directory))
+
+
+def _config(application: _Application, orders: WorkerOrders) -> uvicorn.Config:
+    return uvicorn.Config(
+        application,
+        uds=orders.socket_path,
+        root_path=orders.root_path,
+        # Only the server can reach the socket, so what it says about the client is true.
+        proxy_headers=True,
+        forwarded_allow_ips="*",
+        server_header=False,
+        date_header=False,
+        access_log=False,
+        ws="none",
+        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=max(1, int(orders.grace_seconds * 0.8)),
+    )
+
+
+def main() -> None:
+    """Serve as ordered; ends with status 1 when the module could not be started."""
+    orders = msgspec.json.decode(sys.stdin.buffer.read(), type=WorkerOrders)
+    report_to, lifeline = (int(argument) for argument in sys.argv[-2:])
+    for descriptor in (report_to, lifeline):
+        os.set_inheritable(descriptor, False)
+    sys.argv[:] = [orders.entrypoint]
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    groups: list[int] = []
+    watch_server(lifeline, groups)
+    address, group = listen_for_debugger() if orders.debug else (None, None)
+    groups += [group] if group else []
+    failed = False
+
+    def report(failure: Failure | None) -> None:
+        nonlocal failed
+        failed = failure is not None
+        readiness = Readiness(failure=failure, debugger=address, debugger_group=group)
+        with os.fdopen(report_to, "wb") as file:
+            file.write(msgspec.json.encode(readiness))
+
+    serve(orders, report)
+    # Threads that the module left must not keep the process.
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(1 if failed else 0)
+
+
+if __name__ == "__main__":
+    main()

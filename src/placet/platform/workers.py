@@ -1,0 +1,225 @@
+"""Starts a module version in a process of its own, serving on a Unix socket in a private directory."""
+
+import contextlib
+import os
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import msgspec
+
+from placet.platform import logs, worker_child
+from placet.platform.manifest import Timer
+from placet.platform.problems import ModuleProblem, ProblemCode
+from placet.platform.processes import bare_environment, end_group
+from placet.platform.timers import Schedule
+from placet.platform.worker_child import Readiness, WorkerOrders
+
+READY_TIMEOUT_SECONDS = 30.0
+# AF_UNIX holds 108 bytes with the final zero; the name of the socket and some room come on top of the directory.
+_MAX_SOCKET_DIRECTORY = 80
+_MAX_REPORT = 1024 * 1024
+
+
+class WorkerSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """What to run: `directory` is the unpacked module, `site` its installed requirements, `root_path` the prefix.
+
+    `database` is the module's SQLite file, which need not exist. With `debug` a debug adapter listens on loopback.
+    `grace_seconds` is what requests under way get when the worker is stopped.
+    """
+
+    name: str
+    directory: Path
+    entrypoint: str
+    database: Path
+    root_path: str
+    log_path: Path
+    site: Path | None = None
+    debug: bool = False
+    timers: tuple[Timer, ...] = ()
+    grace_seconds: float = 5.0
+
+
+class DebugAddress(msgspec.Struct, frozen=True, kw_only=True):
+    """Where an editor attaches: a server of the Debug Adapter Protocol."""
+
+    host: str
+    port: int
+
+
+class Worker:
+    """A running process. Its `socket_path` accepts from the moment `start_worker` returned it."""
+
+    def __init__(self, spec: WorkerSpec, process: "subprocess.Popen[bytes]", home: Path, lifeline: int) -> None:
+        assert process.stdout is not None  # noqa: S101 - start_worker asked for the pipe
+        self.spec = spec
+        self.pid = process.pid
+        self.socket_path = home / "http.sock"
+        self.debugger: DebugAddress | None = None
+        self._process = process
+        self._home = home
+        self._lifeline = lifeline
+        self._debugger_group: int | None = None
+        self._stopping = threading.Lock()
+        self._stopped = False
+        self._pump = logs.LogPump(process.stdout, spec.log_path)  # type: ignore[arg-type]
+        self._pump.start()
+
+    def is_alive(self) -> bool:
+        """Whether the process still runs."""
+        return self._process.poll() is None
+
+    def wait(self, timeout_seconds: float | None = None) -> int | None:
+        """Wait for the process to end and return its status, negative for a signal; None when it still runs."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return self._process.wait(timeout_seconds)
+        return None
+
+    def stop(self, grace_seconds: float | None = None) -> None:
+        """End the process and all it started: politely, and after the grace by force. Safe to call twice."""
+        grace = self.spec.grace_seconds if grace_seconds is None else grace_seconds
+        with self._stopping:
+            if self._stopped:
+                return
+            ran = self.is_alive()
+            if ran and grace > 0:
+                end_group(self.pid, signal.SIGTERM)
+                self.wait(grace)
+            end_group(self.pid)
+            self._process.wait()
+            # An adapter whose worker crashed long ago has ended by itself, and its number may belong to another.
+            if ran and self._debugger_group is not None:
+                end_group(self._debugger_group)
+            os.close(self._lifeline)
+            self._pump.join(timeout=1)
+            shutil.rmtree(self._home, ignore_errors=True)
+            self._stopped = True
+
+    def tail(self, lines: int = 100) -> str:
+        """Return the last lines of the log, those of earlier workers of the same log included."""
+        return logs.tail(self.spec.log_path, lines)
+
+    def become_ready(self, report: int, timeout_seconds: float) -> None:
+        """Wait for the process to report on the descriptor `report` and raise `ModuleProblem` unless it is ready."""
+        told = _read_report(report, time.monotonic() + timeout_seconds)
+        try:
+            readiness = msgspec.json.decode(told or b"", type=Readiness)
+        except msgspec.DecodeError:
+            raise self._no_report(timed_out=told is None, timeout_seconds=timeout_seconds) from None
+        self._debugger_group = readiness.debugger_group
+        if readiness.failure is not None:
+            self._pump.join(timeout=1)
+            raise readiness.failure.as_problem(self.spec.entrypoint, step="start", output=self._pump.recent)
+        if readiness.debugger is not None:
+            host, port = readiness.debugger
+            self.debugger = DebugAddress(host=host, port=port)
+
+    def _no_report(self, *, timed_out: bool, timeout_seconds: float) -> ModuleProblem:
+        if timed_out:
+            happened = f"{self.spec.entrypoint} was not ready after {timeout_seconds:g} seconds and was stopped."
+            advice = "Let the application start first and do lasting work afterwards."
+        else:
+            status = self.wait(1)
+            ended = "no status" if status is None else f"signal {-status}" if status < 0 else f"status {status}"
+            happened = f"{self.spec.entrypoint} ended its process with {ended} while it started."
+            advice = "The last lines of its output say more."
+        self.stop(0)
+        return ModuleProblem(
+            ProblemCode.START_FAILED, f"{happened} {advice}", step="start", output=self._pump.recent or None
+        )
+
+
+def start_worker(
+    spec: WorkerSpec, *, python: str = sys.executable, ready_timeout_seconds: float = READY_TIMEOUT_SECONDS
+) -> Worker:
+    """Start a module version and return once its application has started and its socket accepts.
+
+    The process gets nothing of the server's environment but PATH, LANG, LC_*, TZ; it finds its name and database in
+    `PLACET_MODULE` and `PLACET_MODULE_DATABASE`. It ends when the server ends, however that happens. Raises
+    `ModuleProblem` (import_failed, entrypoint_missing, start_failed) and leaves no process and no file then.
+    """
+    spec.log_path.parent.mkdir(parents=True, exist_ok=True)
+    home = _private_directory()
+    report_read, report_write = os.pipe()
+    lifeline_read, lifeline_write = os.pipe()
+    try:
+        process = _spawn(spec, home, python, (report_write, lifeline_read))
+    except BaseException:
+        os.close(report_read)
+        os.close(lifeline_write)
+        shutil.rmtree(home, ignore_errors=True)
+        raise
+    finally:
+        os.close(report_write)
+        os.close(lifeline_read)
+    worker = Worker(spec, process, home, lifeline_write)
+    try:
+        worker.become_ready(report_read, ready_timeout_seconds)
+    except BaseException:
+        worker.stop(0)
+        raise
+    finally:
+        os.close(report_read)
+    return worker
+
+
+def _spawn(spec: WorkerSpec, home: Path, python: str, descriptors: tuple[int, int]) -> "subprocess.Popen[bytes]":
+    module = {"PLACET_MODULE": spec.name, "PLACET_MODULE_DATABASE": str(spec.database.absolute())}
+    for_debugger = ("-X", "frozen_modules=off") if spec.debug else ()
+    with tempfile.TemporaryFile() as orders:
+        orders.write(msgspec.json.encode(_orders(spec, home / "http.sock")))
+        orders.seek(0)
+        return subprocess.Popen(
+            [python, "-I", "-u", *for_debugger, str(Path(worker_child.__file__)), *map(str, descriptors)],
+            cwd=spec.directory,
+            env=bare_environment(home, module),
+            stdin=orders,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            pass_fds=descriptors,
+            start_new_session=True,
+        )
+
+
+def _orders(spec: WorkerSpec, socket_path: Path) -> WorkerOrders:
+    return WorkerOrders(
+        entrypoint=spec.entrypoint,
+        directory=str(spec.directory.resolve()),
+        site=None if spec.site is None else str(spec.site.resolve()),
+        socket_path=str(socket_path),
+        root_path=spec.root_path.rstrip("/"),
+        debug=spec.debug,
+        grace_seconds=spec.grace_seconds,
+        timers=tuple(
+            Schedule(name=timer.name, every_seconds=timer.every.total_seconds(), call=timer.call)
+            for timer in spec.timers
+        ),
+    )
+
+
+def _private_directory() -> Path:
+    path = tempfile.mkdtemp(prefix="placet-")
+    if len(os.fsencode(path)) > _MAX_SOCKET_DIRECTORY:
+        Path(path).rmdir()
+        path = tempfile.mkdtemp(prefix="placet-", dir="/tmp")
+    return Path(path)
+
+
+def _read_report(descriptor: int, deadline: float) -> bytes | None:
+    """Read to the end of the report; None when the deadline passes first."""
+    told = bytearray()
+    while len(told) <= _MAX_REPORT:
+        ready, _, _ = select.select([descriptor], [], [], max(0.0, deadline - time.monotonic()))
+        if not ready:
+            return None
+        chunk = os.read(descriptor, 64 * 1024)
+        if not chunk:
+            break
+        told += chunk
+    return bytes(told)
