@@ -25,7 +25,7 @@ _VERSION = re.compile(r"([0-9]{1,6})\.([0-9]{1,6})")
 
 # What documents say is shown in terminals and kept in databases: neither takes control characters well.
 Text = Annotated[str, Meta(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f-\x9f]*\Z")]
-LongText = Annotated[str, Meta(min_length=1, max_length=1000, pattern=r"^[^\x00-\x08\x0b-\x1f\x7f-\x9f]*\Z")]
+LongText = Annotated[str, Meta(min_length=1, max_length=1000, pattern=r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]*\Z")]
 NumericDate = Annotated[int, Meta(ge=to_numeric_date(EARLIEST), le=to_numeric_date(LATEST))]
 FeatureName = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,62}\Z")]
 
