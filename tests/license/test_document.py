@@ -226,7 +226,7 @@ def test_any_members_are_rejected_and_nothing_else(payload: Any, protected: Any,
     assert isinstance(outcome(by_hand(b"{}", header.encode())), Rejection)
 
 
-@given(st.dictionaries(st.sampled_from(sorted(some_claims()) + ["nbf", "grace_until", "x"]), JSON, max_size=3))
+@given(st.dictionaries(st.sampled_from([*some_claims(), "nbf", "grace_until", "x"]), JSON, max_size=3))
 def test_any_rightly_signed_claims_are_a_license_or_rejected(claims: dict[str, Any]) -> None:
     found = outcome(by_hand(json.dumps(some_claims(**claims)).encode()))
     if isinstance(found, License):
@@ -240,7 +240,7 @@ def test_any_rightly_signed_claims_are_a_license_or_rejected(claims: dict[str, A
         max_size=5,
     ),
     st.integers(946_684_801, 253_402_214_400),
-    st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=200),
+    st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=200),
 )
 def test_all_sane_terms_come_back(features: dict[str, Any], exp: int, customer: str) -> None:
     terms = some_terms(features=features, exp=exp, customer=customer)

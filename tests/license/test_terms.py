@@ -146,7 +146,6 @@ DEFECTIVE: dict[str, tuple[dict[str, Any], Diagnosis]] = {
     "customer_with_nul": ({"customer": "Acme\x00"}, ABSURD),
     "customer_with_line_break": ({"customer": "Acme\n"}, ABSURD),
     "contact_with_escape_sequence": ({"contact": "\x9b2J"}, ABSURD),
-    "contact_with_carriage_return": ({"contact": "a\rb"}, ABSURD),
     "contact_long": ({"contact": "c" * 1001}, ABSURD),
     "jti_empty": ({"jti": ""}, ABSURD),
     # server
@@ -182,7 +181,7 @@ SANE: dict[str, dict[str, Any]] = {
     "unknown_kind": {"features": {"run": {"kind": "metered", "limit": None}}},
     "texts_as_long_as_can_be": {"customer": "c" * 200, "contact": "c" * 1000, "features": {"f" * 63: {"kind": "k"}}},
     "evaluation": {"evaluation_seconds": 1},
-    "contact_of_several_lines": {"contact": "Acme\n\t+1 555 0100\n"},
+    "contact_of_several_lines": {"contact": "Acme\r\n\t+1 555 0100\n"},
     "enforcement": {"enforcement": "per-feature"},
 }
 
@@ -201,7 +200,7 @@ def test_claims_at_the_edge_of_what_is_sane(claims: dict[str, Any]) -> None:
         (9, 10, 9),
         (1, 1000, 11),
         (0, 1000, 0),
-        (10**12, 1000, 11 * 10**12),
+        (10**12, 100, 2 * 10**12),
     ],
 )
 def test_the_tolerated_limit_is_rounded_down_to_whole_units(units: int, percent: int, expected: int) -> None:
