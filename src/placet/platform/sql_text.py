@@ -5,9 +5,7 @@ Nothing here decides whether SQL may run. That is the engine's business, through
 
 import re
 import sqlite3
-from typing import TYPE_CHECKING
-
-import msgspec
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,7 +25,7 @@ _MISSING = re.compile(r"no such (?:column|table|function): (?:\w+\.)*(\w+)|(?:am
 _MAX_PROBES = 200
 
 
-class Statement(msgspec.Struct, frozen=True, kw_only=True):
+class Statement(NamedTuple):
     """One statement of a script: its text without the comments around it, and the line, from 1, it begins on."""
 
     sql: str
