@@ -96,16 +96,16 @@ class Supervisor:
         worker = None if keeper is None else keeper.worker
         return worker.socket_path if worker is not None and worker.is_alive() else None
 
-    def status(self, key: str) -> WorkerStatus | None:
+    def state(self, key: str) -> WorkerStatus | None:
         """Return the state of one key, None if there is no such key."""
         keeper = self._keepers.get(key)
-        return None if keeper is None else keeper.status()
+        return None if keeper is None else keeper.state()
 
-    def statuses(self) -> dict[str, WorkerStatus]:
+    def states(self) -> dict[str, WorkerStatus]:
         """Return the state of every key, by key."""
         with self._lock:
             keepers = dict(self._keepers)
-        return {key: keeper.status() for key, keeper in sorted(keepers.items())}
+        return {key: keeper.state() for key, keeper in sorted(keepers.items())}
 
     def tail(self, key: str, lines: int = 100) -> str | None:
         """Return the last lines of the log of a key, None if there is no such key."""
@@ -161,7 +161,7 @@ class _Keeper:
         self._failures = 0
         self._last_error: str | None = None
 
-    def status(self) -> WorkerStatus:
+    def state(self) -> WorkerStatus:
         """Return the state now."""
         with self._lock:
             worker, failures, last_error = self.worker, self._failures, self._last_error
