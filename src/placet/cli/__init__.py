@@ -1,1 +1,64 @@
-def main(): ...
+"""The command line. Each group of commands is imported when it is first used, so that ``--help`` answers at once."""
+
+import importlib
+import sys
+from collections.abc import Mapping
+
+import click
+
+from placet import __version__
+
+# What ``placet --help`` shows; a test keeps it the same as what the commands say of themselves.
+_COMMANDS: Mapping[str, tuple[str, str]] = {
+    "admin": ("placet.cli.admin:admin", "Look after an installation, on its own machine."),
+    "completion": ("placet.cli.completion:completion", "Print the completion script for your shell."),
+    "demo": ("placet.cli.demo:demo", "Run a demonstration vendor and server under DIR."),
+    "license": ("placet.cli.license:license_", "See, request and install the license of a server."),
+    "module": ("placet.cli.module:module", "Publish, run and debug modules, and test their queries."),
+    "serve": ("placet.cli.serve:serve", "Run a Platform Server."),
+    "user": ("placet.cli.user:user", "Look after the users of a server."),
+    "vendor": ("placet.cli.vendor:vendor", "Issue and revoke licenses, look after the keys, see what was issued."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group that knows its commands' names and help, and imports a command when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        """The commands there are."""
+        return sorted(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Import a command."""
+        if cmd_name not in _COMMANDS:
+            return None
+        module, _, name = _COMMANDS[cmd_name][0].partition(":")
+        command: click.Command = getattr(importlib.import_module(module), name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """List the commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, help_) for name, (_, help_) in sorted(_COMMANDS.items())])
+
+
+@click.group(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Exit status: 0 done, 1 refused, 2 wrong usage, 3 failed.",
+)
+@click.version_option(__version__, message="placet %(version)s")
+def cli() -> None:
+    """Placet: licensing for software that customers run on their own servers."""
+
+
+def main() -> None:
+    """Run the command line."""
+    try:
+        cli.main(prog_name="placet")
+    except SystemExit:
+        raise
+    except Exception as error:  # noqa: BLE001 - people never see a traceback
+        from placet.cli.errors import unexpected  # noqa: PLC0415
+
+        sys.exit(unexpected(error))

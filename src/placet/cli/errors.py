@@ -4,6 +4,8 @@
 standard error, without a word before it, so that scripts can compare it.
 """
 
+import os
+import traceback
 from typing import IO, Any
 
 import click
@@ -31,3 +33,13 @@ class FailedError(click.ClickException):
     def show(self, file: IO[Any] | None = None) -> None:
         """Write the bare message to standard error, or to ``file``."""
         _show_bare(self.format_message(), file)
+
+
+def unexpected(error: Exception) -> int:
+    """Tell of a failure nothing else has told of, in a sentence; ``PLACET_DEBUG=1`` shows where. Answers status 3."""
+    if os.environ.get("PLACET_DEBUG") == "1":
+        traceback.print_exception(error)
+    what = " ".join(str(error).split())[:500] or type(error).__name__
+    click.echo(f"Failed: {what}", err=True)
+    click.echo("This was not expected. Set PLACET_DEBUG=1 and run it again to see where it happened.", err=True)
+    return FailedError.exit_code

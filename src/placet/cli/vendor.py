@@ -49,7 +49,7 @@ def vendor() -> None:
 
 
 @contextlib.contextmanager
-def _exit_statuses() -> Iterator[None]:
+def exit_statuses() -> Iterator[None]:
     """Turn what the vendor's side raises into an exit status and its message."""
     from placet.vendor.failures import Failed, Mistaken, Refused
 
@@ -74,7 +74,7 @@ def _exit_statuses() -> Iterator[None]:
 @click.option("--name", required=True, help="Your name, as licenses and messages show it.")
 @_passphrase
 @_json
-@_exit_statuses()
+@exit_statuses()
 def init(directory: Path, name: str, *, ask: bool, as_json: bool) -> None:
     """Make a key, a ledger and a trust store.
 
@@ -92,7 +92,7 @@ def init(directory: Path, name: str, *, ask: bool, as_json: bool) -> None:
 @_directory
 @_passphrase
 @_json
-@_exit_statuses()
+@exit_statuses()
 def rotate(directory: Path, *, ask: bool, as_json: bool) -> None:
     """Make a new key and sign with it.
 
@@ -142,7 +142,7 @@ def rotate(directory: Path, *, ask: bool, as_json: bool) -> None:
 @_out
 @_force
 @_json
-@_exit_statuses()
+@exit_statuses()
 def issue(directory: Path, *, out: Path | None, force: bool, as_json: bool, **words: Any) -> None:
     """Issue a license, to --out or to standard output.
 
@@ -176,7 +176,7 @@ def issue(directory: Path, *, out: Path | None, force: bool, as_json: bool, **wo
 @_out
 @_force
 @_json
-@_exit_statuses()
+@exit_statuses()
 def revoke(directory: Path, jti: str, *, reason: str, out: Path | None, force: bool, as_json: bool) -> None:
     """Revoke the license JTI.
 
@@ -200,7 +200,7 @@ def revoke(directory: Path, jti: str, *, reason: str, out: Path | None, force: b
 @_directory
 @click.option("--repair", is_flag=True, help="Set a last line that a crash left torn aside, into a file of its own.")
 @_json
-@_exit_statuses()
+@exit_statuses()
 def ledger(directory: Path, *, repair: bool, as_json: bool) -> None:
     """List what was issued and revoked.
 

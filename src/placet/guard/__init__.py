@@ -184,6 +184,11 @@ class Guard:
         license_ = installer.verified(found.signed.encode(), self._snapshot.stored)
         return self._install(installer, license_, dry_run=False, acknowledge=acknowledge, restored_from=license_id)
 
+    @property
+    def license_id(self) -> int | None:
+        """The entry of the history that is in force, if any."""
+        return self._snapshot.stored.installation.license_id
+
     def history(self) -> list[licenses.InstalledLicense]:
         """Answer the licenses that were installed, newest first."""
         with self.database.read() as connection:

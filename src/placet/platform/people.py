@@ -75,10 +75,10 @@ class People:
             audit.record(connection, event, now=now, actor=actor, subject=name, role=str(role), id=token_id)
         return token_id, secret
 
-    def tokens(self) -> list[Credential]:
-        """Answer the tokens in force."""
+    def in_force(self, kind: Kind) -> list[Credential]:
+        """Answer the credentials of a kind that are in force."""
         with self._guard.database.read() as connection:
-            return credentials.in_force(connection, Kind.TOKEN, self._guard.now())
+            return credentials.in_force(connection, kind, self._guard.now())
 
     def revoke_token(self, token_id: int, *, actor: str) -> None:
         """Revoke a token; raises :class:`UnknownToken`."""

@@ -20,6 +20,7 @@ from placet.enforcement import Decision, Refused
 from placet.guard import Guard
 from placet.platform.build import MODULE, Unpacked, compile_module, measure, open_archive, schema_of, site_of
 from placet.platform.layout import Layout, remove_tree, write_durably
+from placet.platform.manifest import read_manifest
 from placet.platform.product import SOFTWARE_UNITS
 from placet.platform.schema import apply_schema, check_schema, undo_schema
 from placet.platform.supervisor import Supervisor
@@ -125,7 +126,7 @@ class Publisher:
         with self._guard.database.read() as connection:
             active = modules.active_versions(connection)
         for version in active:
-            self._supervisor.put(version.module, self._spec(version.module, version.id, version.entrypoint))
+            self._supervisor.put(version.module, self._spec(version.module, version.id))
 
     def _publish(self, unpacked: Unpacked, version_id: str, actor: str, *, dry_run: bool) -> Published:
         manifest = unpacked.package.manifest
@@ -169,7 +170,7 @@ class Publisher:
             directory.parent.mkdir(mode=0o700, exist_ok=True)
             unpacked.directory.rename(directory)
             os.sync()  # the files are on disk before the transaction says that they are there
-            worker = start_worker(self._spec(name, version_id, unpacked.package.manifest.entrypoint))
+            worker = start_worker(self._spec(name, version_id))
             yield worker
         except BaseException:
             if worker is not None:
@@ -201,12 +202,14 @@ class Publisher:
             audit.record(grant.connection, event, now=now, actor=actor, subject=manifest.name, **detail)
         return grant.decision
 
-    def _spec(self, name: str, version_id: str, entrypoint: str) -> WorkerSpec:
+    def _spec(self, name: str, version_id: str) -> WorkerSpec:
         directory = self._layout.version(name, version_id)
+        manifest = read_manifest(directory / MODULE)
         return WorkerSpec(
             name=name,
             directory=directory / MODULE,
-            entrypoint=entrypoint,
+            entrypoint=manifest.entrypoint,
+            timers=manifest.timers,
             database=self._layout.module_database(name),
             root_path=f"/apps/{name}",
             log_path=self._layout.logs / f"{name}.log",

@@ -8,7 +8,7 @@ from placet.enforcement import Decision, Status
 from placet.guard import Outcome
 from placet.license.document import License
 from placet.license.instants import from_numeric_date, rfc3339
-from placet.license.terms import Grant
+from placet.license.terms import Terms
 
 _NOT_MEMBERS = ("allowed", "operation", "state", "message", "code", "warnings")
 
@@ -35,16 +35,20 @@ def status_document(status: Status, history_id: int | None = None) -> dict[str, 
     }
 
 
-def license_document(license_: License, status: Status | None = None) -> dict[str, Any]:
-    """A license in its own words; with a ``status``, an evaluation's times are those of this installation."""
-    terms = license_.terms
+def license_document(license_: License, status: Status) -> dict[str, Any]:
+    """A license on a server; an evaluation's times are those of this installation."""
+    members = terms_members(license_.terms) | {"digest": license_.digest, "key_id": license_.key_id}
+    for name, instant in (("expires_at", status.expires_at), ("grace_ends_at", status.grace_ends_at)):
+        if instant is not None:
+            members[name] = rfc3339(instant.replace(microsecond=0))
+    return members | ({"other_claims": dict(license_.other_claims)} if license_.other_claims else {})
+
+
+def terms_members(terms: Terms) -> dict[str, Any]:
+    """The terms of a license file as it stands, on no server."""
     starts_at = terms.starts_at()
-    expires_at = status.expires_at if status is not None else None
-    grace_ends_at = status.grace_ends_at if status is not None else None
     members = {
         "jti": terms.jti,
-        "digest": license_.digest,
-        "key_id": license_.key_id,
         "issuer": terms.iss,
         "customer": terms.customer,
         "edition": terms.edition,
@@ -53,14 +57,13 @@ def license_document(license_: License, status: Status | None = None) -> dict[st
         "sequence": terms.sequence,
         "issued_at": rfc3339_of(terms.iat),
         "starts_at": None if starts_at is None else rfc3339(starts_at),
-        "expires_at": rfc3339((expires_at or terms.expires_at()).replace(microsecond=0)),
-        "grace_ends_at": rfc3339((grace_ends_at or terms.grace_ends_at()).replace(microsecond=0)),
+        "expires_at": rfc3339(terms.expires_at()),
+        "grace_ends_at": rfc3339(terms.grace_ends_at()),
         "enforcement": terms.enforcement,
         "evaluation_seconds": terms.evaluation_seconds,
         "contact": terms.contact,
         "replaces": terms.replaces,
-        "features": {name: _grant_members(grant) for name, grant in terms.features.items()},
-        "other_claims": dict(license_.other_claims) or None,
+        "features": msgspec.to_builtins(terms.features),
     }
     return {name: value for name, value in members.items() if value is not None}
 
@@ -68,11 +71,6 @@ def license_document(license_: License, status: Status | None = None) -> dict[st
 def rfc3339_of(seconds: int) -> str:
     """A NumericDate as an instant with its zone."""
     return rfc3339(from_numeric_date(seconds))
-
-
-def _grant_members(grant: Grant) -> dict[str, Any]:
-    members: dict[str, Any] = msgspec.to_builtins(grant)
-    return members
 
 
 def feature_members(status: Status, name: str) -> dict[str, Any]:

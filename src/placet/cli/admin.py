@@ -1,0 +1,134 @@
+"""``placet admin``: what is done on the server's own machine, with its data directory."""
+# ruff: noqa: PLC0415 - imports that take time are made inside the commands
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from placet.cli.errors import FailedError
+from placet.cli.output import json_option, print_json
+
+if TYPE_CHECKING:
+    from placet.store.database import Database
+
+F = TypeVar("F", bound=Callable[..., Any])
+OPERATOR = "operator of the machine"
+
+
+def data_options(function: F) -> F:
+    """Give a command ``--data`` and ``--database``."""
+    data = click.option(
+        "--data", required=True, metavar="DIR", type=click.Path(path_type=Path), help="Its data directory."
+    )
+    url = click.option("--database", "database_url", metavar="URL", help="Its database, where it is not in DIR.")
+    return data(url(function))
+
+
+@click.group()
+def admin() -> None:
+    """Look after an installation, on its own machine."""
+
+
+@contextmanager
+def opened(data: Path, database_url: str | None) -> "Iterator[Database]":
+    """Open the database of an installation, made where there is none yet."""
+    from placet.platform.layout import Layout
+    from placet.store.database import Database, DatabaseUnusable
+    from placet.store.installation import ensure_installation
+
+    layout = Layout(data.resolve())
+    try:
+        layout.make()
+        database = Database.open(database_url) if database_url else Database.open_file(layout.database)
+    except (DatabaseUnusable, OSError) as error:
+        raise FailedError(str(error)) from None
+    try:
+        with database.write() as connection:
+            ensure_installation(connection, datetime.now(UTC))
+        yield database
+    finally:
+        database.close()
+
+
+@admin.command()
+@data_options
+@click.option("--role", required=True, type=click.Choice(["administrator", "developer"]), help="What it may do.")
+@click.option("--name", required=True, help="Whose it is, for the audit trail.")
+@json_option
+def token(data: Path, *, database_url: str | None, role: str, name: str, as_json: bool) -> None:
+    """Make a token for the API and print it, alone. It is not shown again."""
+    from placet.store import audit
+    from placet.store.credentials import Kind, Role, create
+
+    if not name.strip() or len(name) > 200 or not name.isprintable():
+        raise click.UsageError("--name is a name of 1 to 200 printable characters.")
+    now = datetime.now(UTC)
+    with opened(data, database_url) as database, database.write() as connection:
+        token_id, secret = create(connection, Kind.TOKEN, name=name, role=Role(role), now=now)
+        event = audit.Event.TOKEN_CREATED
+        audit.record(connection, event, now=now, actor=OPERATOR, subject=name, role=role, id=token_id)
+    if as_json:
+        print_json({"id": token_id, "name": name, "role": role, "token": secret})
+    else:
+        click.echo(secret)
+
+
+@admin.command(name="sign-in")
+@data_options
+@click.option("--name", default="administrator", show_default=True, help="Who signs in, for the audit trail.")
+@click.option("--server", default="http://127.0.0.1:8000", show_default=True, metavar="URL", help="Its address.")
+def sign_in(data: Path, *, database_url: str | None, name: str, server: str) -> None:
+    """Print a link that signs an administrator in to the Service Center, once, within a day."""
+    from placet.platform.people import SIGN_IN_LASTS
+    from placet.store.credentials import Kind, Role, create
+
+    now = datetime.now(UTC)
+    with opened(data, database_url) as database, database.write() as connection:
+        role, expires_at = Role.ADMINISTRATOR, now + SIGN_IN_LASTS
+        _, code = create(connection, Kind.SIGN_IN, name=name[:200], role=role, now=now, expires_at=expires_at)
+    click.echo(f"{server.rstrip('/')}/service-center/sign-in?code={code}")
+
+
+@admin.command(name="new-serial")
+@data_options
+@json_option
+def new_serial(data: Path, *, database_url: str | None, as_json: bool) -> None:
+    """Make this installation another server, as after a copy: a new serial number and key.
+
+    The license that is installed was issued to the old serial number; ask the vendor for one for the new.
+    """
+    from placet.store import audit
+    from placet.store.installation import renew_identity
+
+    with opened(data, database_url) as database, database.write() as connection:
+        number = renew_identity(connection)
+        event, now = audit.Event.SERIAL_NUMBER_RENEWED, datetime.now(UTC)
+        audit.record(connection, event, now=now, actor=OPERATOR, subject=number)
+    if as_json:
+        print_json({"serial_number": number})
+    else:
+        click.echo(number)
+
+
+@admin.command()
+@data_options
+@json_option
+def doctor(data: Path, *, database_url: str | None, as_json: bool) -> None:
+    """Prove that what is counted adds up, and that everything that is referred to is there."""
+    from placet.platform.doctor import examine
+    from placet.platform.layout import Layout
+
+    with opened(data, database_url) as database:
+        findings = examine(database, Layout(data.resolve()))
+    if as_json:
+        print_json([{"subject": finding.subject, "finding": finding.text, "ok": finding.ok} for finding in findings])
+    else:
+        for finding in findings:
+            click.echo(f"{'ok     ' if finding.ok else 'WRONG  '} {finding.subject}: {finding.text}")
+    wrong = sum(not finding.ok for finding in findings)
+    if wrong:
+        raise FailedError(f"{wrong} of {len(findings)} findings are wrong.")

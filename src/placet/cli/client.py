@@ -1,0 +1,159 @@
+"""Calling a server: URL and token, JSON back, and what the server refuses as an exit status."""
+
+import functools
+import json
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from placet.cli.errors import FailedError, RefusedError
+from placet.cli.output import print_json, print_reasons, printable
+
+if TYPE_CHECKING:
+    import httpx2
+
+DEFAULT_SERVER = "http://127.0.0.1:8000"
+TIMEOUT_SECONDS = 700.0
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Client:
+    """One server, and who is calling."""
+
+    def __init__(self, server: str, token: str | None, *, as_json: bool) -> None:
+        self.server = server.rstrip("/")
+        self._token = token
+        self._as_json = as_json
+
+    def get(self, path: str) -> Any:
+        """Answer what is at ``path``."""
+        return self.call("GET", path)
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        content: bytes | None = None,
+        body: object = None,
+        flags: dict[str, bool] | None = None,
+    ) -> Any:
+        """Call the server and answer its JSON. Ends the command where the server refuses, fails or is not there."""
+        data = json.dumps(body).encode() if body is not None else content
+        headers = {"Content-Type": "application/json" if body is not None else "application/octet-stream"}
+        query = "&".join(name for name, is_set in (flags or {}).items() if is_set)
+        answer = self._send(method, path + ("?" + query if query else ""), data, headers if data is not None else {})
+        if answer.is_success:
+            return answer.json() if "json" in answer.headers.get("content-type", "") else answer.content
+        return self._refuse(answer)
+
+    def download(self, path: str) -> bytes:
+        """Answer the bytes at ``path``."""
+        answer = self._send("GET", path, None, {})
+        if not answer.is_success:
+            self._refuse(answer)
+        return answer.content
+
+    def _send(self, method: str, path: str, data: bytes | None, headers: dict[str, str]) -> "httpx2.Response":
+        import httpx2  # noqa: PLC0415
+
+        headers = {"Accept": "application/json"} | headers
+        if self._token:
+            headers["Authorization"] = f"Bearer {self._token}"
+        try:
+            with httpx2.Client(timeout=TIMEOUT_SECONDS, trust_env=False) as client:
+                return client.request(method, self.server + path, content=data, headers=headers)
+        except (httpx2.InvalidURL, httpx2.UnsupportedProtocol, UnicodeError):
+            raise click.UsageError(
+                f"{self.server!r} is not the address of a server, such as {DEFAULT_SERVER}."
+            ) from None
+        except httpx2.HTTPError as error:
+            raise FailedError(
+                f"The server at {self.server} cannot be reached: {str(error) or type(error).__name__}. "
+                "Is it running? Name another with --server or PLACET_SERVER."
+            ) from None
+
+    def _refuse(self, answer: "httpx2.Response") -> Any:
+        try:
+            problem = answer.json()
+            detail = str(problem["detail"])
+        except (ValueError, KeyError, TypeError):
+            raise FailedError(
+                f"{self.server} answered {answer.status_code}, and not as a Placet server does."
+            ) from None
+        if self._as_json:
+            print_json(problem)
+        failed = answer.status_code in {400, 413, 422} or answer.status_code >= 500
+        raise (ProblemFailed if failed else ProblemRefused)(detail, problem)
+
+
+class _WithProblem(click.ClickException):
+    """Shows the message alone on the first line of standard error, then what stands beside it."""
+
+    def __init__(self, message: str, problem: dict[str, Any]) -> None:
+        super().__init__(printable(message))
+        self.problem = problem
+
+    def show(self, file: Any = None) -> None:  # noqa: ARG002
+        """Write to standard error."""
+        click.echo(self.format_message(), err=True)
+        print_reasons(self.problem, err=True)
+        if self.problem.get("file"):
+            line = f", line {self.problem['line']}" if self.problem.get("line") else ""
+            click.echo(f"  Where: {printable(str(self.problem['file']))}{line}", err=True)
+        if self.problem.get("output"):
+            for line in str(self.problem["output"]).splitlines()[-20:]:
+                click.echo(f"  | {printable(line)}", err=True)
+
+
+class ProblemRefused(_WithProblem, RefusedError):
+    """The server refused."""
+
+
+class ProblemFailed(_WithProblem, FailedError):
+    """The server could not do it."""
+
+
+def client_command(function: F) -> Callable[..., Any]:
+    """Give a command ``--server``, ``--token`` and ``--json``, and a :class:`Client` as its first argument."""
+
+    @click.option(
+        "--server",
+        envvar="PLACET_SERVER",
+        default=DEFAULT_SERVER,
+        show_default=True,
+        metavar="URL",
+        help="The server to call [PLACET_SERVER].",
+    )
+    @click.option("--token", envvar="PLACET_TOKEN", metavar="T", help="Your token [PLACET_TOKEN].")
+    @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+    @functools.wraps(function)
+    def command(*args: Any, server: str, token: str | None, as_json: bool, **kwargs: Any) -> Any:
+        return function(Client(server, token, as_json=as_json), *args, as_json=as_json, **kwargs)
+
+    return command
+
+
+def read_input(path: str, cap: int) -> bytes:
+    """Read a file, or standard input for ``-``; more than ``cap`` bytes are not read, but one more is."""
+    try:
+        with click.open_file(path, "rb") as file:
+            data: bytes = file.read(cap + 1)
+            return data
+    except OSError as error:
+        raise FailedError(f"{click.format_filename(path)}: {error.strerror or error}.") from None
+
+
+def write_output(path: str | None, data: bytes) -> None:
+    """Write to a file, or to standard output."""
+    if path is None or path == "-":
+        click.echo(data, nl=False)
+        return
+    try:
+        with open(os.fspath(path), "wb") as file:  # noqa: PTH123
+            file.write(data)
+    except OSError as error:
+        raise FailedError(f"{click.format_filename(path)}: {error.strerror or error}.") from None

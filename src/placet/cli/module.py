@@ -1,0 +1,175 @@
+"""``placet module``: publish, run and debug modules, and test their queries."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from placet.cli.client import Client, client_command, read_input
+from placet.cli.errors import FailedError
+from placet.cli.output import print_fields, print_json, print_table, print_warnings
+
+_ARCHIVE_CAP = 64 * 1024 * 1024
+_source = click.argument("source", metavar="DIR", type=click.Path(exists=True))
+
+
+@click.group()
+def module() -> None:
+    """Publish, run and debug modules, and test their queries."""
+
+
+def _archive(source: str) -> bytes:
+    """Answer the zip of a module's directory, or the zip that was named."""
+    if not Path(source).is_dir():
+        return read_input(source, _ARCHIVE_CAP)
+    from placet.platform.packing import pack  # noqa: PLC0415
+    from placet.platform.problems import ModuleProblem  # noqa: PLC0415
+
+    try:
+        return pack(Path(source))
+    except ModuleProblem as error:
+        raise FailedError(error.detail) from None
+
+
+@module.command()
+@_source
+@click.option("--dry-run", is_flag=True, help="Count its Software Units and tell the decision, and change nothing.")
+@client_command
+def publish(client: Client, source: str, *, dry_run: bool, as_json: bool) -> None:
+    """Publish a module. The version before it serves until the new one is ready."""
+    done = client.call("POST", "/api/v1/modules", content=_archive(source), flags={"dry_run": dry_run})
+    if as_json:
+        print_json(done)
+        return
+    change = f"{done['units']} Software Units ({done['units_before']} before)"
+    if dry_run:
+        click.echo(f"{done['name']} {done['version']} would be published: {change}. Nothing was changed.")
+        _print_elements(done["elements"])
+    else:
+        click.echo(f"Published {done['name']} {done['version']}: {change}.")
+        click.echo(f"Served at {client.server}{done['url']}")
+    print_warnings(done["warnings"])
+
+
+@module.command(name="list")
+@client_command
+def list_(client: Client, *, as_json: bool) -> None:
+    """List the published modules."""
+    modules = client.get("/api/v1/modules")
+    if as_json:
+        print_json(modules)
+        return
+    rows = [
+        (item["name"], item["version"], item["units"], (item["worker"] or {}).get("state"), item["published_at"])
+        for item in modules
+    ]
+    headings = ["Name", "Version", "Units", "Worker", "Published"]
+    print_table(headings, rows, empty="No module is published. Publish one with: placet module publish DIR")
+
+
+@module.command()
+@click.argument("name")
+@client_command
+def show(client: Client, name: str, *, as_json: bool) -> None:
+    """Show a module, and each element that counts as Software Units."""
+    found = client.get(f"/api/v1/modules/{_quoted(name)}")
+    if as_json:
+        print_json(found)
+        return
+    print_fields([("Name", found["name"]), ("Version", found["version"]), ("Units", found["units"])])
+    click.echo()
+    _print_elements(found["elements"])
+
+
+@module.command()
+@click.argument("name")
+@client_command
+def delete(client: Client, name: str, *, as_json: bool) -> None:
+    """Delete a module and give its Software Units back. Its database is put aside."""
+    done = client.call("DELETE", f"/api/v1/modules/{_quoted(name)}")
+    if as_json:
+        print_json(done)
+        return
+    kept = done["database_kept_as"]
+    click.echo(f"Deleted {name}." + (f" Its database is kept on the server as deleted/{kept}." if kept else ""))
+
+
+@module.command()
+@_source
+@client_command
+def run(client: Client, source: str, *, as_json: bool) -> None:
+    """Run a module privately, beside what is published."""
+    started = client.call("POST", "/api/v1/runs", content=_archive(source))
+    if as_json:
+        print_json(started)
+        return
+    click.echo(f"{started['module']} {started['version']} runs at {client.server}{started['url']}")
+    click.echo(f"Stop it with: placet module stop {started['id']}")
+    print_warnings(started["warnings"])
+
+
+@module.command()
+@_source
+@client_command
+def debug(client: Client, source: str, *, as_json: bool) -> None:
+    """Run a module privately under a debugger."""
+    started = client.call("POST", "/api/v1/debug-sessions", content=_archive(source))
+    if as_json:
+        print_json(started)
+        return
+    click.echo(f"{started['module']} {started['version']} runs at {client.server}{started['url']}")
+    click.echo(f"Attach your editor's debugger to {started['host']}:{started['port']} (Debug Adapter Protocol).")
+    click.echo(f"Stop it with: placet module stop {started['id']}")
+    print_warnings(started["warnings"])
+
+
+@module.command()
+@click.argument("instance_id", metavar="ID")
+@client_command
+def stop(client: Client, instance_id: str, *, as_json: bool) -> None:
+    """Stop a private run or debug session."""
+    sessions = {item["id"] for item in client.get("/api/v1/debug-sessions")}
+    kind = "debug-sessions" if instance_id in sessions else "runs"
+    done = client.call("DELETE", f"/api/v1/{kind}/{_quoted(instance_id)}")
+    if as_json:
+        print_json(done)
+    else:
+        click.echo("Stopped.")
+
+
+@module.command()
+@click.argument("name")
+@click.argument("sql")
+@click.option("--param", "parameters", metavar="K=V", multiple=True, help="A parameter :K of the query; repeat it.")
+@click.option("--max-rows", type=click.IntRange(1, 10_000), default=1000, show_default=True)
+@client_command
+def query(client: Client, name: str, sql: str, *, parameters: tuple[str, ...], max_rows: int, as_json: bool) -> None:
+    """Test a query against a module's database. Whatever it changes is rolled back."""
+    values: dict[str, str] = {}
+    for parameter in parameters:
+        key, equals, value = parameter.partition("=")
+        if not equals or not key:
+            raise click.UsageError(f"{parameter!r} is not of the form K=V.")
+        values[key] = value
+    body = {"sql": sql, "parameters": values, "max_rows": max_rows}
+    result = client.call("POST", f"/api/v1/modules/{_quoted(name)}/queries", body=body)
+    if as_json:
+        print_json(result)
+        return
+    if result["columns"]:
+        print_table([column["name"] for column in result["columns"]], result["rows"], empty="No rows.")
+    count = f"{len(result['rows'])} rows" + (", and there are more" if result["truncated"] else "")
+    changed = f", {result['changes']} changed and rolled back" if result["changes"] else ""
+    click.echo(f"{count}{changed}, {result['elapsed'] * 1000:.1f} ms", err=True)
+    print_warnings(result["warnings"])
+
+
+def _print_elements(elements: list[dict[str, Any]]) -> None:
+    rows = [(item["kind"], item["name"], item["weight"], item["why"]) for item in elements]
+    print_table(["Element", "Name", "Units", "Why it counts"], rows, empty="Nothing in it counts.")
+
+
+def _quoted(name: str) -> str:
+    from urllib.parse import quote  # noqa: PLC0415
+
+    return quote(name, safe="")

@@ -1,0 +1,41 @@
+"""``placet serve``: run a Platform Server."""
+# ruff: noqa: PLC0415 - imports that take time are made inside the command
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from placet.cli.admin import data_options
+
+if TYPE_CHECKING:
+    from placet.platform.server import PlatformServer
+
+
+@click.command()
+@data_options
+@click.option(
+    "--trust", required=True, metavar="FILE", type=click.Path(path_type=Path), help="The vendor's trust store."
+)
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen at.")
+@click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65535), help="0 takes a free one.")
+@click.option("--warn-before", default="30d", show_default=True, metavar="PERIOD", help="When to warn of expiry.")
+def serve(data: Path, *, database_url: str | None, trust: Path, host: str, port: int, warn_before: str) -> None:
+    """Run a Platform Server."""
+    from placet.cli.serving import open_server, run_server
+
+    server = open_server(data, trust, database_url=database_url, warn_before=warn_before)
+    run_server(server, host, port, announce=lambda address: _announce(server, address))
+
+
+def _announce(server: "PlatformServer", address: str) -> None:
+    from placet.cli.serving import first_sign_in
+
+    status = server.guard.status()
+    click.echo(f"Placet serves at {address}")
+    click.echo(f"Serial number: {status.serial_number}")
+    for notice in (*status.errors, *status.warnings):
+        click.echo(f"{notice.severity.capitalize()}: {notice.message}")
+    link = first_sign_in(server, address)
+    if link is not None:
+        click.echo(f"No administrator has signed in yet. Sign in once, within a day: {link}")

@@ -1,0 +1,127 @@
+"""Opening a server and serving it until it is told to stop."""
+
+import logging
+import socket
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+import structlog
+import uvicorn
+
+from placet.cli.errors import FailedError
+from placet.enforcement import Policy
+from placet.license import KeyUnusable, TrustStore
+from placet.license.instants import parse_duration
+from placet.platform.layout import DataDirectoryInUse
+from placet.platform.server import PlatformServer
+from placet.store.credentials import Kind, Role
+from placet.store.database import DatabaseUnusable
+from placet.web.app import create_app
+
+KEEP_ALIVE_SECONDS = 30
+SHUTDOWN_SECONDS = 15
+
+
+def open_server(
+    data: Path, trust: Path, *, database_url: str | None = None, warn_before: str = "30d"
+) -> PlatformServer:
+    """Open the server in a data directory with a trust store file; ends the command where that cannot be done."""
+    try:
+        policy = Policy(warn_before=parse_duration(warn_before))
+    except ValueError as error:
+        raise click.UsageError(f"--warn-before: {error}") from None
+    try:
+        store = TrustStore.from_jwks(trust.read_bytes())
+    except OSError as error:
+        raise FailedError(f"The trust store {trust} cannot be read: {error.strerror}.") from None
+    except KeyUnusable as error:
+        raise FailedError(f"{trust}: {error}") from None
+    try:
+        return PlatformServer.open(data, store, database_url=database_url, policy=policy)
+    except (DatabaseUnusable, OSError) as error:
+        raise FailedError(str(error)) from None
+
+
+def run_server(server: PlatformServer, host: str, port: int, *, announce: Callable[[str], None]) -> None:
+    """Serve until a signal says stop; ``announce`` is told the address once everything is up."""
+    _configure_logging()
+    try:
+        with server.layout.held(), _listen(host, port) as listener:
+            config = uvicorn.Config(
+                create_app(server),
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                timeout_keep_alive=KEEP_ALIVE_SECONDS,
+                timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+            )
+            serving = _Serving(config, lambda: announce(_address(listener)))
+            serving.run(sockets=[listener])
+            if not serving.started:
+                raise FailedError("The server did not start; the log above says why.")
+    except DataDirectoryInUse as error:
+        raise FailedError(str(error)) from None
+    except KeyboardInterrupt:
+        click.echo("Stopped.", err=True)
+
+
+class _Serving(uvicorn.Server):
+    """A server that says when it is up."""
+
+    def __init__(self, config: uvicorn.Config, up: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._up = up
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, and say so."""
+        await super().startup(sockets)
+        if self.started:
+            self._up()
+            sys.stdout.flush()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=2048)
+    except OSError as error:
+        raise FailedError(
+            f"Cannot listen at {host}, port {port}: {error.strerror or error}. Name another with --host and --port."
+        ) from None
+
+
+def _address(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def first_sign_in(server: PlatformServer, address: str) -> str | None:
+    """Answer a one-time link for the first administrator; ``None`` where one has a token or session already."""
+    people = server.people
+    if any(item.role is Role.ADMINISTRATOR for kind in (Kind.TOKEN, Kind.SESSION) for item in people.in_force(kind)):
+        return None
+    return sign_in_link(server, address)
+
+
+def sign_in_link(server: PlatformServer, address: str) -> str:
+    """Answer a link that signs an administrator in once."""
+    code = server.people.one_time_sign_in("administrator", Role.ADMINISTRATOR)
+    return f"{address}/service-center/sign-in?code={code}"
+
+
+def _configure_logging() -> None:
+    """One line of JSON for each event, on standard error."""
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+    )
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s %(message)s")

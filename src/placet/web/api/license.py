@@ -1,0 +1,107 @@
+"""The license over HTTP: status, installing, requesting, history, and the vendor's list of revoked licenses."""
+
+from typing import Annotated, Any
+
+import msgspec
+from litestar import Controller, Request, Response, get, post, put
+from msgspec import Meta
+
+from placet import __version__
+from placet.guard import Outcome
+from placet.license.instants import rfc3339
+from placet.platform.server import PlatformServer
+from placet.web.access import Access, caller_of, requires
+from placet.web.api.parameters import DOCUMENT_BODY, SMALL_BODY, flag
+from placet.web.render import changes_of, license_document, status_document
+
+
+class Restore(msgspec.Struct, frozen=True):
+    """Which entry of the history to put in force again."""
+
+    id: Annotated[int, Meta(ge=1, le=2**53)]
+    acknowledge: bool = False
+
+
+class LicenseController(Controller):
+    """``/api/v1/license``."""
+
+    path = "/api/v1/license"
+    tags = ("license",)
+
+    @get(opt=requires(Access.SIGNED_IN), sync_to_thread=True)
+    def status(self, server: PlatformServer) -> dict[str, Any]:
+        """The license as it stands on this server."""
+        server.guard.refresh()
+        return status_document(server.guard.status(), server.guard.license_id)
+
+    @put(opt=requires(Access.ADMINISTRATOR), request_max_body_size=DOCUMENT_BODY, sync_to_thread=True)
+    def install(self, server: PlatformServer, request: Request[Any, Any, Any], body: bytes) -> dict[str, Any]:
+        """Install the license file that is the body. Refused, the one before stays in force."""
+        outcome = server.guard.install(
+            body,
+            actor=caller_of(request).name,
+            dry_run=flag(request, "dry_run"),
+            acknowledge=flag(request, "acknowledge"),
+        )
+        return _outcome(outcome)
+
+    @get("/request", opt=requires(Access.SIGNED_IN), sync_to_thread=True)
+    def request_file(self, server: PlatformServer) -> Response[bytes]:
+        """The signed request for a license of this server, to be sent to the vendor."""
+        server.guard.refresh()
+        data = server.guard.request(product_version=__version__)
+        name = f"license-request-{server.guard.status().serial_number}.json"
+        headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
+        return Response(data, media_type="application/jose+json", headers=headers)
+
+    @get("/history", opt=requires(Access.SIGNED_IN), sync_to_thread=True)
+    def history(self, server: PlatformServer) -> list[dict[str, Any]]:
+        """The licenses that were installed here, newest first."""
+        current = server.guard.license_id
+        return [
+            {
+                "id": entry.id,
+                "in_force": entry.id == current,
+                "jti": entry.jti,
+                "digest": entry.digest,
+                "issuer": entry.issuer,
+                "customer": entry.customer,
+                "serial_number": entry.serial_number,
+                "expires_at": rfc3339(entry.expires_at),
+                "installed_at": rfc3339(entry.installed_at),
+                "installed_by": entry.installed_by,
+                "restored_from": entry.restored_from,
+            }
+            for entry in server.guard.history()
+        ]
+
+    @post(
+        "/restore",
+        opt=requires(Access.ADMINISTRATOR),
+        status_code=200,
+        request_max_body_size=SMALL_BODY,
+        sync_to_thread=True,
+    )
+    def restore(self, server: PlatformServer, request: Request[Any, Any, Any], data: Restore) -> dict[str, Any]:
+        """Put a license of the history in force again."""
+        acknowledge = data.acknowledge or flag(request, "acknowledge")
+        outcome = server.guard.restore(data.id, actor=caller_of(request).name, acknowledge=acknowledge)
+        return _outcome(outcome)
+
+    @put("/status-list", opt=requires(Access.ADMINISTRATOR), request_max_body_size=DOCUMENT_BODY, sync_to_thread=True)
+    def status_list(self, server: PlatformServer, request: Request[Any, Any, Any], body: bytes) -> dict[str, Any]:
+        """Install the vendor's signed list of revoked licenses."""
+        found = server.guard.install_status_list(body, actor=caller_of(request).name)
+        revoked = [entry.jti for entry in found.content.revoked]
+        return {"sequence": found.content.sequence, "revoked": revoked, "state": server.guard.status().state}
+
+
+def _outcome(outcome: Outcome) -> dict[str, Any]:
+    return {
+        "installed": outcome.installed,
+        "license": license_document(outcome.license, outcome.after),
+        "changes": changes_of(outcome),
+        "state": outcome.after.state,
+        "errors": msgspec.to_builtins(outcome.after.errors),
+        "warnings": msgspec.to_builtins(outcome.after.warnings),
+    }

@@ -1,0 +1,120 @@
+"""Modules over HTTP: publish, list, delete, and test a query."""
+
+from typing import Annotated, Any
+
+import msgspec
+from litestar import Controller, Request, Response, delete, get, post
+from msgspec import Meta
+
+from placet.license.instants import rfc3339
+from placet.platform.publish import Published, UnknownModule
+from placet.platform.query import test_query
+from placet.platform.server import PlatformServer
+from placet.store import audit, modules
+from placet.store.modules import ModuleVersion
+from placet.web.access import Access, caller_of, requires
+from placet.web.api.parameters import ARCHIVE_BODY, ModuleName, flag
+
+QUERY_BODY = 1024 * 1024
+
+Parameters = dict[Annotated[str, Meta(min_length=1, max_length=100)], Any] | list[Any]
+
+
+class Query(msgspec.Struct, frozen=True):
+    """A query to test: ``parameters`` by name or by position, ``max_rows`` at most."""
+
+    sql: Annotated[str, Meta(min_length=1, max_length=100 * 1024)]
+    parameters: Parameters = {}
+    max_rows: Annotated[int, Meta(ge=1, le=10_000)] = 1000
+
+
+class ModuleController(Controller):
+    """``/api/v1/modules``."""
+
+    path = "/api/v1/modules"
+    tags = ("modules",)
+
+    @post(opt=requires(Access.SIGNED_IN), request_max_body_size=ARCHIVE_BODY, sync_to_thread=True)
+    def publish(self, server: PlatformServer, request: Request[Any, Any, Any], body: bytes) -> Response[dict[str, Any]]:
+        """Publish the module whose zip is the body. ``?dry_run`` answers what it would do."""
+        dry_run = flag(request, "dry_run")
+        server.guard.refresh()
+        published = server.publisher.publish(body, actor=caller_of(request).name, dry_run=dry_run)
+        return Response(_published(published), status_code=200 if dry_run else 201)
+
+    @get(opt=requires(Access.SIGNED_IN), sync_to_thread=True)
+    def modules(self, server: PlatformServer) -> list[dict[str, Any]]:
+        """The published modules."""
+        with server.guard.database.read() as connection:
+            return [_module(server, version) for version in modules.active_versions(connection)]
+
+    @get("/{name:str}", opt=requires(Access.SIGNED_IN), sync_to_thread=True)
+    def module(self, server: PlatformServer, name: ModuleName) -> dict[str, Any]:
+        """One module, with each element that counts and why."""
+        version = _active(server, name)
+        return _module(server, version) | {"elements": version.elements}
+
+    @delete("/{name:str}", opt=requires(Access.SIGNED_IN), status_code=200, sync_to_thread=True)
+    def delete(self, server: PlatformServer, request: Request[Any, Any, Any], name: ModuleName) -> dict[str, Any]:
+        """Delete a module, whatever the license says. Its database is put aside, not destroyed."""
+        kept = server.publisher.delete(name, actor=caller_of(request).name)
+        return {"name": name, "deleted": True, "database_kept_as": None if kept is None else kept.name}
+
+    @post(
+        "/{name:str}/queries",
+        opt=requires(Access.SIGNED_IN),
+        status_code=200,
+        request_max_body_size=QUERY_BODY,
+        sync_to_thread=True,
+    )
+    def query(
+        self, server: PlatformServer, request: Request[Any, Any, Any], name: ModuleName, data: Query
+    ) -> dict[str, Any]:
+        """Test a query against the module's database, in a transaction that is always rolled back."""
+        server.guard.refresh()
+        decision = server.guard.require("test_query")
+        version = _active(server, name)
+        result = test_query(
+            server.layout.module_database(name), data.sql, parameters=data.parameters, max_rows=data.max_rows
+        )
+        with server.guard.database.write() as connection:
+            now, actor = server.guard.now(), caller_of(request).name
+            detail = {"version": version.version, "rows": len(result.rows)}
+            audit.record(connection, audit.Event.QUERY_TESTED, now=now, actor=actor, subject=name, **detail)
+        answer: dict[str, Any] = msgspec.to_builtins(result)
+        return answer | {"warnings": msgspec.to_builtins(decision.warnings)}
+
+
+def _active(server: PlatformServer, name: str) -> ModuleVersion:
+    with server.guard.database.read() as connection:
+        version = modules.active_version(connection, name)
+    if version is None:
+        raise UnknownModule(f"No module named {name!r} is published on this server.")
+    return version
+
+
+def _module(server: PlatformServer, version: ModuleVersion) -> dict[str, Any]:
+    return {
+        "name": version.module,
+        "version": version.version,
+        "units": version.units,
+        "url": f"/apps/{version.module}/",
+        "published_at": rfc3339(version.published_at),
+        "published_by": version.published_by,
+        "digest": version.digest,
+        "worker": msgspec.to_builtins(server.supervisor.status(version.module)),
+    }
+
+
+def _published(published: Published) -> dict[str, Any]:
+    return {
+        "name": published.name,
+        "version": published.version,
+        "url": f"/apps/{published.name}/",
+        "dry_run": published.dry_run,
+        "units": published.units.total,
+        "units_before": published.units_before,
+        "elements": msgspec.to_builtins(published.units.elements),
+        "decision": msgspec.to_builtins(published.decision),
+        "warnings": msgspec.to_builtins(published.decision.warnings),
+    }

@@ -1,0 +1,38 @@
+"""Parameters that several routes share, each with its type and its cap."""
+
+from typing import Annotated, Any
+
+from litestar import Request
+from litestar.params import Parameter
+from msgspec import Meta
+
+from placet.web.problems import Problem
+
+ModuleName = Annotated[str, Parameter(pattern="^[a-z][a-z0-9_-]{0,62}$", description="A module's name")]
+FeatureName = Annotated[str, Parameter(pattern="^[a-z][a-z0-9_]{0,62}$", description="A feature's name")]
+InstanceId = Annotated[str, Parameter(pattern="^[0-9a-f]{32}$", description="A private instance's id")]
+UserName = Annotated[str, Parameter(min_length=1, max_length=200, description="A user's name")]
+
+PersonName = Annotated[str, Meta(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f/\\]+$")]
+
+SMALL_BODY = 64 * 1024
+DOCUMENT_BODY = 1024 * 1024
+ARCHIVE_BODY = 64 * 1024 * 1024 + 1024
+
+
+def flag(request: Request[Any, Any, Any], name: str) -> bool:
+    """Read a flag of the query string: ``?name``, ``?name=true`` and ``?name=1`` set it."""
+    values = request.query_params.getall(name, [])
+    if not values:
+        return False
+    value = str(values[-1]).lower()
+    if value in {"", "1", "true", "yes"}:
+        return True
+    if value in {"0", "false", "no"}:
+        return False
+    raise Problem(
+        "bad_request",
+        title="Bad Request",
+        status=400,
+        detail=f"The parameter {name!r} is {value[:20]!r}. Write ?{name} or ?{name}=true to set it.",
+    )

@@ -1,0 +1,112 @@
+"""Users, tokens and the audit trail over HTTP."""
+
+from typing import Annotated, Any
+
+import msgspec
+from litestar import Controller, Request, delete, get, post
+from litestar.params import Parameter
+
+from placet.license.instants import rfc3339
+from placet.platform.server import PlatformServer
+from placet.store import audit
+from placet.store.credentials import Kind, Role
+from placet.store.users import User
+from placet.web.access import Access, caller_of, requires
+from placet.web.api.parameters import SMALL_BODY, PersonName, UserName
+
+
+class NewUser(msgspec.Struct, frozen=True):
+    """A user to add."""
+
+    name: PersonName
+    role: Role = Role.DEVELOPER
+
+
+class NewToken(msgspec.Struct, frozen=True):
+    """A token to make."""
+
+    name: PersonName
+    role: Role = Role.DEVELOPER
+
+
+class UserController(Controller):
+    """``/api/v1/users``."""
+
+    path = "/api/v1/users"
+    tags = ("users",)
+
+    @get(opt=requires(Access.ADMINISTRATOR), sync_to_thread=True)
+    def users(self, server: PlatformServer) -> list[dict[str, Any]]:
+        """The users. A deactivated one holds no seat."""
+        return [_user(user) for user in server.people.users()]
+
+    @post(opt=requires(Access.ADMINISTRATOR), request_max_body_size=SMALL_BODY, sync_to_thread=True)
+    def add(self, server: PlatformServer, request: Request[Any, Any, Any], data: NewUser) -> dict[str, Any]:
+        """Add a user, who is active and takes a seat."""
+        user, decision = server.people.add(data.name, data.role, actor=caller_of(request).name)
+        return _user(user) | {"warnings": msgspec.to_builtins(decision.warnings)}
+
+    @post("/{name:str}/activate", opt=requires(Access.ADMINISTRATOR), status_code=200, sync_to_thread=True)
+    def activate(self, server: PlatformServer, request: Request[Any, Any, Any], name: UserName) -> dict[str, Any]:
+        """Give a user a seat again."""
+        user, decision = server.people.activate(name, actor=caller_of(request).name)
+        return _user(user) | {"warnings": msgspec.to_builtins(decision.warnings)}
+
+    @post("/{name:str}/deactivate", opt=requires(Access.ADMINISTRATOR), status_code=200, sync_to_thread=True)
+    def deactivate(self, server: PlatformServer, request: Request[Any, Any, Any], name: UserName) -> dict[str, Any]:
+        """Free a user's seat, whatever the license says."""
+        return _user(server.people.deactivate(name, actor=caller_of(request).name))
+
+
+class TokenController(Controller):
+    """``/api/v1/tokens``."""
+
+    path = "/api/v1/tokens"
+    tags = ("tokens",)
+
+    @get(opt=requires(Access.ADMINISTRATOR), sync_to_thread=True)
+    def tokens(self, server: PlatformServer) -> list[dict[str, Any]]:
+        """The tokens in force, without their secrets."""
+        return [
+            {"id": item.id, "name": item.name, "role": item.role, "created_at": rfc3339(item.created_at)}
+            for item in server.people.in_force(Kind.TOKEN)
+        ]
+
+    @post(opt=requires(Access.ADMINISTRATOR), request_max_body_size=SMALL_BODY, sync_to_thread=True)
+    def create(self, server: PlatformServer, request: Request[Any, Any, Any], data: NewToken) -> dict[str, Any]:
+        """Make a token. This answer is the only time it is told."""
+        token_id, secret = server.people.create_token(data.name, data.role, actor=caller_of(request).name)
+        return {"id": token_id, "name": data.name, "role": data.role, "token": secret}
+
+    @delete("/{token_id:int}", opt=requires(Access.ADMINISTRATOR), status_code=200, sync_to_thread=True)
+    def revoke(
+        self,
+        server: PlatformServer,
+        request: Request[Any, Any, Any],
+        token_id: Annotated[int, Parameter(ge=1, le=2**53)],
+    ) -> dict[str, Any]:
+        """Revoke a token."""
+        server.people.revoke_token(token_id, actor=caller_of(request).name)
+        return {"id": token_id, "revoked": True}
+
+
+@get("/api/v1/audit", opt=requires(Access.ADMINISTRATOR), tags=["audit"], sync_to_thread=True)
+def audit_events(
+    server: PlatformServer,
+    before: Annotated[int | None, Parameter(ge=1, le=2**53, required=False)] = None,
+    most: Annotated[int, Parameter(ge=1, le=1000)] = 200,
+) -> list[dict[str, Any]]:
+    """The audit trail, newest first; ``before`` is the id of an event to go on from."""
+    with server.guard.database.read() as connection:
+        found = audit.events(connection, most=most, before=before)
+    return [msgspec.structs.asdict(event) | {"at": rfc3339(event.at)} for event in found]
+
+
+def _user(user: User) -> dict[str, Any]:
+    return {
+        "name": user.name,
+        "role": user.role,
+        "active": user.active,
+        "created_at": rfc3339(user.created_at),
+        "changed_at": rfc3339(user.changed_at),
+    }

@@ -1,0 +1,71 @@
+"""The web application of one Platform Server, wired together in one place."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import anyio.to_thread
+from litestar import Litestar, Router
+from litestar.datastructures import State
+from litestar.di import Provide
+from litestar.openapi.config import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
+
+from placet import __version__
+from placet.platform.server import PlatformServer
+from placet.web import console
+from placet.web.access import Access, guard_access, requires
+from placet.web.api.features import FeatureController
+from placet.web.api.instances import DebugController, RunController
+from placet.web.api.license import LicenseController
+from placet.web.api.modules import ModuleController
+from placet.web.api.operations import health, metrics, ready
+from placet.web.api.people import TokenController, UserController, audit_events
+from placet.web.edge import Edge
+from placet.web.problems import answer_problem
+
+API = [
+    LicenseController,
+    FeatureController,
+    ModuleController,
+    RunController,
+    DebugController,
+    UserController,
+    TokenController,
+    audit_events,
+    health,
+    ready,
+    metrics,
+]
+
+
+def create_app(server: PlatformServer) -> Edge:
+    """Answer the ASGI application that serves ``server``; its lifespan starts and closes it."""
+
+    @asynccontextmanager
+    async def lifespan(_: Litestar) -> AsyncIterator[None]:
+        await anyio.to_thread.run_sync(server.start)
+        try:
+            yield
+        finally:
+            await anyio.to_thread.run_sync(server.close)
+
+    def the_server() -> PlatformServer:
+        return server
+
+    application = Litestar(
+        route_handlers=[*API, *console.ROUTES],
+        guards=[guard_access],
+        dependencies={"server": Provide(the_server, sync_to_thread=False)},
+        exception_handlers={Exception: answer_problem},
+        lifespan=[lifespan],
+        state=State({"server": server, "problem_page": console.problem_page}),
+        openapi_config=OpenAPIConfig(
+            title="Placet Platform Server",
+            version=__version__,
+            path="/schema",
+            render_plugins=[JsonRenderPlugin()],
+            openapi_router=Router("/schema", route_handlers=[], opt=requires(Access.PUBLIC)),
+        ),
+        logging_config=None,
+    )
+    return Edge(server, application)

@@ -1,0 +1,98 @@
+"""The outermost layer: published modules and private instances go to their workers, everything else to the API.
+
+``/apps/<name>/`` is the public area: whoever reaches the server may call it, and the modules decide the rest.
+``/personal/<id>/`` is reached by whoever knows the id. Neither depends on the license: what serves keeps serving.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from placet.platform.instances import Instance, UnknownInstance
+from placet.platform.problems import PROBLEM_KINDS, ProblemCode
+from placet.platform.proxy import MAX_BODY_BYTES, READ_TIMEOUT_SECONDS, Proxy, Receive, Scope, Send
+from placet.platform.proxy_problem import problem_answer
+from placet.platform.server import PlatformServer
+
+APPS = "apps"
+PERSONAL = "personal"
+
+
+class Edge:
+    """An ASGI application that routes between the workers and ``api``, the ASGI application of everything else."""
+
+    def __init__(self, server: PlatformServer, api: Any) -> None:
+        self._server = server
+        self._api = api
+        self._proxy = Proxy()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one connection."""
+        if scope["type"] == "lifespan":
+            await self._api(scope, receive, send)
+            await self._proxy.aclose()
+            return
+        _, area, *rest = [*scope["path"].split("/", 3), ""][:4]
+        if area not in {APPS, PERSONAL} or not rest or not rest[0]:
+            await self._api(scope, receive, send)
+        elif scope["path"].count("/") == 2:
+            await _redirect(send, f"/{area}/{rest[0]}/", scope.get("query_string", b""))
+        else:
+            await self._pass_on(area, rest[0], scope, receive, send)
+
+    async def _pass_on(self, area: str, name: str, scope: Scope, receive: Receive, send: Send) -> None:
+        instance = self._instance(name) if area == PERSONAL else None
+        known = instance is not None if area == PERSONAL else self._server.supervisor.status(name) is not None
+        if not known:
+            await _not_found(send, area, name)
+            return
+        socket = self._server.supervisor.socket_for(name) if instance is None else _socket_of(instance)
+        if socket is None:
+            code = ProblemCode.MODULE_UNAVAILABLE
+            for message in problem_answer(code, PROBLEM_KINDS[code], MAX_BODY_BYTES):
+                await send(message)
+            return
+        debugged = instance is not None and instance.debugger is not None
+        await self._proxy(
+            scope,
+            receive,
+            send,
+            socket_path=socket,
+            root_path=f"/{area}/{name}",
+            read_timeout_seconds=None if debugged else READ_TIMEOUT_SECONDS,
+        )
+
+    def _instance(self, instance_id: str) -> Instance | None:
+        try:
+            return self._server.instances.find(instance_id)
+        except UnknownInstance:
+            return None
+
+
+def _socket_of(instance: Instance) -> Path | None:
+    return instance.worker.socket_path if instance.worker.is_alive() else None
+
+
+async def _redirect(send: Send, location: str, query: bytes) -> None:
+    target = location.encode() + (b"?" + query if query else b"")
+    await _answer(send, 308, b"", [(b"location", target)])
+
+
+async def _not_found(send: Send, area: str, name: str) -> None:
+    what = f"No module named {name[:80]!r} is published" if area == APPS else "No private instance of that id runs"
+    code = "unknown_module" if area == APPS else "unknown_instance"
+    problem = {
+        "type": f"/problems/{code}",
+        "title": "Nothing is served here",
+        "status": 404,
+        "detail": f"{what} on this server.",
+        "code": code,
+    }
+    await _answer(send, 404, msgspec.json.encode(problem), [(b"content-type", b"application/problem+json")])
+
+
+async def _answer(send: Send, status: int, body: bytes, headers: list[tuple[bytes, bytes]]) -> None:
+    headers = [*headers, (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body, "more_body": False})
