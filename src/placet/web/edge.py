@@ -43,7 +43,7 @@ class Edge:
 
     async def _pass_on(self, area: str, name: str, scope: Scope, receive: Receive, send: Send) -> None:
         instance = self._instance(name) if area == PERSONAL else None
-        known = instance is not None if area == PERSONAL else self._server.supervisor.status(name) is not None
+        known = instance is not None if area == PERSONAL else self._server.supervisor.state(name) is not None
         if not known:
             await _not_found(send, area, name)
             return

@@ -102,7 +102,7 @@ def _module(server: PlatformServer, version: ModuleVersion) -> dict[str, Any]:
         "published_at": rfc3339(version.published_at),
         "published_by": version.published_by,
         "digest": version.digest,
-        "worker": msgspec.to_builtins(server.supervisor.status(version.module)),
+        "worker": msgspec.to_builtins(server.supervisor.state(version.module)),
     }
 
 
