@@ -146,6 +146,7 @@ def test_another_key_for_the_same_serial_number_is_a_warning(
 ISSUE_MANY = """
 import sys
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from placet.vendor.issue import Order, issue
 from placet.vendor.keystore import open_vendor
 
