@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import os
 import resource
+import shutil
 import signal
 import sys
 import threading
@@ -93,13 +94,14 @@ class _Application:
             raise
 
 
-def watch_server(lifeline: int, groups: list[int]) -> None:
-    """End the groups, this process' own last, as soon as the server is gone."""
+def watch_server(lifeline: int, groups: list[int], home: Path) -> None:
+    """As soon as the server is gone, remove the private directory and end the groups, this process' own last."""
 
     def wait() -> None:
         with contextlib.suppress(OSError):
             while os.read(lifeline, 1):
                 pass
+        shutil.rmtree(home, ignore_errors=True)
         for group in [*groups, os.getpid()]:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(group, signal.SIGKILL)
@@ -172,7 +174,7 @@ def main() -> None:
     sys.argv[:] = [orders.entrypoint]
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     groups: list[int] = []
-    watch_server(lifeline, groups)
+    watch_server(lifeline, groups, Path(orders.socket_path).parent)
     address, group = listen_for_debugger() if orders.debug else (None, None)
     groups += [group] if group else []
     failed = False
