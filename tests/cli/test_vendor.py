@@ -94,9 +94,10 @@ def test_revoke_writes_a_status_list_that_verifies(directory: Path, tmp_path: Pa
     again = run("revoke", directory, jti, "--reason", "another", "--json")
     told = json.loads(again.stdout)
     assert (again.returncode, told["already"], told["reason"], told["sequence"]) == (0, True, "contract ended", 3)
-    refused = run("revoke", directory, jti, "--reason", "r", "--out", tmp_path / "list")
-    assert refused.returncode == 1
-    assert run("revoke", directory, jti, "--reason", "r", "--out", tmp_path / "list", "--force").returncode == 0
+    assert run("revoke", directory, jti, "--reason", "r", "--out", tmp_path / "list").returncode == 0
+    (tmp_path / "precious").write_text("words")
+    assert run("revoke", directory, jti, "--reason", "r", "--out", tmp_path / "precious").returncode == 1
+    assert run("revoke", directory, jti, "--reason", "r", "--out", tmp_path / "precious", "--force").returncode == 0
 
 
 def test_revoking_what_was_never_issued_is_refused(directory: Path, tmp_path: Path) -> None:

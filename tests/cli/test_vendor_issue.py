@@ -97,6 +97,12 @@ def test_issue_overwrites_only_when_told_to(directory: Path, tmp_path: Path) -> 
     assert terms_of(directory, out.read_text()).sequence == 2
 
 
+def test_issue_replaces_an_older_license_without_being_told_to(directory: Path, tmp_path: Path) -> None:
+    out = tmp_path / "file"
+    assert [issue(directory, "--out", out).returncode for _ in range(2)] == [0, 0]
+    assert terms_of(directory, out.read_text()).sequence == 3
+
+
 def test_issue_as_json(directory: Path, tmp_path: Path) -> None:
     told = json.loads(
         issue(directory, "--out", tmp_path / "file", "--json", "--grace", "1d", "--feature", "run").stdout

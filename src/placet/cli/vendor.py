@@ -36,7 +36,7 @@ _YEAR = timedelta(days=365)
 
 _directory = click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
 _out = click.option("--out", metavar="FILE", type=click.Path(path_type=Path), help="Where the file goes.")
-_force = click.option("--force", is_flag=True, help="Replace the file that --out names, if there is one.")
+_force = click.option("--force", is_flag=True, help="Replace whatever --out names, not only an older signed file.")
 _json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 _passphrase = click.option(
     "--passphrase", "ask", is_flag=True, help=f"Ask for a passphrase for the new key, instead of {PASSPHRASE}."
@@ -149,7 +149,7 @@ def issue(directory: Path, *, out: Path | None, force: bool, as_json: bool, **wo
     With --json and without --out, the license is the member `license` of what is printed.
     """
     from placet.vendor import issue as issuing
-    from placet.vendor.files import PUBLIC, reserve
+    from placet.vendor.files import PUBLIC, is_signed_file, reserve
     from placet.vendor.keystore import open_vendor
 
     now = datetime.now(UTC)
@@ -162,7 +162,9 @@ def issue(directory: Path, *, out: Path | None, force: bool, as_json: bool, **wo
         if not as_json:
             hand_out(issued, lambda data: click.echo(data, nl=False))
     else:
-        with reserve(out, mode=PUBLIC, replace=force) as write:  # before the ledger says that it was issued
+        with reserve(
+            out, mode=PUBLIC, replace=force or is_signed_file(out)
+        ) as write:  # before the ledger says that it was issued
             issued = issuing.issue(opened, key, order, now, file=click.format_filename(out.name))
             hand_out(issued, write)
     show_warnings(issued.warnings)
@@ -182,14 +184,16 @@ def revoke(directory: Path, jti: str, *, reason: str, out: Path | None, force: b
 
     A new status list of all revoked licenses is signed, to status-list.json in DIR and to --out.
     """
-    from placet.vendor.files import PUBLIC, reserve
+    from placet.vendor.files import PUBLIC, is_signed_file, reserve
     from placet.vendor.keystore import open_vendor
     from placet.vendor.revoke import revoke as revoke_license
 
     opened = open_vendor(directory)
     key = _unlock(opened)
     with contextlib.ExitStack() as stack:
-        write = stack.enter_context(reserve(out, mode=PUBLIC, replace=force)) if out is not None else None
+        write = None
+        if out is not None:
+            write = stack.enter_context(reserve(out, mode=PUBLIC, replace=force or is_signed_file(out)))
         revoked = revoke_license(opened, key, jti, reason, datetime.now(UTC))
         if write is not None:
             write(revoked.status_list.signed.encode() + b"\n")

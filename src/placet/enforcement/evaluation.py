@@ -141,6 +141,8 @@ def _limit(feature: Limit, grant: Grant | None, used: int, *, unlicensed: bool) 
         limit=limit,
         tolerated_limit=tolerated,
         used=used,
+        over_limit=not unlicensed and limit is not None and used > limit,
+        exceeded=not unlicensed and tolerated is not None and used > tolerated,
     )
 
 

@@ -56,7 +56,11 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FeatureStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """A feature as the license grants it here. ``limit`` and ``tolerated_limit`` are units; ``None`` is unlimited."""
+    """A feature as the license grants it here. ``limit`` and ``tolerated_limit`` are units; ``None`` is unlimited.
+
+    ``over_limit``: more is in use than the limit, tolerated or not; ``exceeded``: than its tolerance as well. Without a
+    license of this server there is no limit to judge usage by, and nothing is granted.
+    """
 
     name: str
     title: str
@@ -65,16 +69,8 @@ class FeatureStatus(msgspec.Struct, frozen=True, kw_only=True):
     limit: int | None = None
     tolerated_limit: int | None = None
     used: int | None = None
-
-    @property
-    def over_limit(self) -> bool:
-        """More in use than the limit, tolerated or not."""
-        return self.used is not None and self.limit is not None and self.used > self.limit
-
-    @property
-    def exceeded(self) -> bool:
-        """More in use than the limit and its tolerance."""
-        return self.used is not None and self.tolerated_limit is not None and self.used > self.tolerated_limit
+    over_limit: bool = False
+    exceeded: bool = False
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):

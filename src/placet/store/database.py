@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
-from sqlalchemy import Connection, Engine, create_engine, inspect, text
+from sqlalchemy import Connection, Engine, PoolProxiedConnection, create_engine, inspect, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DatabaseError
 
@@ -28,7 +28,7 @@ class Database:
         self.engine = engine
         self._reader = engine.execution_options(**{dialects.READ_ONLY: True})
         self._writing = threading.Lock() if dialects.serializes_writers(engine) else None
-        self._watch: Connection | None = None
+        self._watch: PoolProxiedConnection | None = None
         self._watching = threading.Lock()
 
     @classmethod
@@ -83,9 +83,9 @@ class Database:
     def change_mark(self) -> int | None:
         """Answer a number that differs once anything in the database has changed; ``None`` where it can't be told."""
         with self._watching:
-            if self._watch is None:
-                self._watch = self.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
-            return dialects.change_mark(self._watch)
+            if self._watch is None and dialects.tells_changes(self.engine):
+                self._watch = self.engine.raw_connection()  # no transaction: it has to see every commit
+            return None if self._watch is None else dialects.change_mark(self._watch)
 
     def _bring_up_to_date(self) -> None:
         with self.read() as connection:

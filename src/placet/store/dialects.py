@@ -6,7 +6,7 @@ SQLite: write-ahead log, every commit on disk (``synchronous=FULL``), foreign ke
 
 from typing import Any
 
-from sqlalchemy import Connection, Engine, event
+from sqlalchemy import Connection, Engine, PoolProxiedConnection, event
 from sqlalchemy.engine import URL
 
 BUSY_TIMEOUT_MS = 30_000
@@ -50,8 +50,17 @@ def serializes_writers(engine: Engine) -> bool:
     return engine.dialect.name == "sqlite"
 
 
-def change_mark(connection: Connection) -> int | None:
-    """Answer a number that differs once another connection has changed the database; ``None`` where there is none."""
-    if connection.dialect.name == "sqlite":
-        return int(connection.exec_driver_sql("PRAGMA data_version").scalar_one())
-    return None
+def tells_changes(engine: Engine) -> bool:
+    """Tell whether the database can say cheaply that another connection has changed it."""
+    return engine.dialect.name == "sqlite"
+
+
+def change_mark(connection: PoolProxiedConnection) -> int:
+    """Answer a number that differs once another connection has changed the database."""
+    cursor = connection.cursor()
+    try:
+        cursor.execute("PRAGMA data_version")
+        row = cursor.fetchone()
+    finally:
+        cursor.close()
+    return int(row[0]) if row else 0

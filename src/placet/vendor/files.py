@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from placet.license.diagnosis import DocumentRejected
+from placet.license.jws import SIZE_CAP, read_envelope
 from placet.vendor.failures import Failed, Refused
 
 PRIVATE = 0o600
@@ -36,6 +38,15 @@ def reserve(path: Path, *, mode: int, replace: bool) -> Iterator[Callable[[bytes
     finally:
         os.close(descriptor)
         temporary.unlink(missing_ok=True)
+
+
+def is_signed_file(path: Path) -> bool:
+    """Whether ``path`` is a signed document of Placet's, which a newer one may replace."""
+    try:
+        read_envelope(read_capped(path, SIZE_CAP))
+    except (OSError, Failed, DocumentRejected):
+        return False
+    return True
 
 
 def write_whole(path: Path, data: bytes, *, mode: int, replace: bool = True) -> None:
