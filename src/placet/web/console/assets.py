@@ -1,0 +1,57 @@
+"""The console's stylesheet and icon. Each is named with a hash of its content, so that it may be kept for good."""
+
+import hashlib
+from collections.abc import Mapping
+from importlib.resources import files
+from types import MappingProxyType
+
+import msgspec
+from litestar import Request, Response, get
+from litestar.exceptions import NotFoundException
+
+from placet.web.access import Access, requires
+
+_PATH = "/service-center/static"
+_MEDIA_TYPES = {"placet.css": "text/css; charset=utf-8", "placet.svg": "image/svg+xml"}
+
+
+class Asset(msgspec.Struct, frozen=True, kw_only=True):
+    """A file the pages refer to. ``version`` is a hash of its content."""
+
+    name: str
+    content: bytes
+    media_type: str
+    version: str
+
+    @property
+    def url(self) -> str:
+        """Where pages find this very content."""
+        return f"{_PATH}/{self.name}?v={self.version}"
+
+
+def _read(name: str, media_type: str) -> Asset:
+    content = (files("placet.web.console") / "static" / name).read_bytes()
+    version = hashlib.sha256(content).hexdigest()[:16]
+    return Asset(name=name, content=content, media_type=media_type, version=version)
+
+
+ASSETS: Mapping[str, Asset] = MappingProxyType({name: _read(name, kind) for name, kind in _MEDIA_TYPES.items()})
+
+
+@get(f"{_PATH}/{{name:str}}", opt=requires(Access.PUBLIC), include_in_schema=False, sync_to_thread=False)
+def static_file(request: Request, name: str) -> Response[bytes]:  # type: ignore[type-arg]
+    """Answer a stylesheet or icon, or 304 where the browser has it (RFC 9110 section 13.1.2)."""
+    asset = ASSETS.get(name)
+    if asset is None:
+        raise NotFoundException(f"The Service Center has no file {name[:80]!r}.")
+    etag = f'"{asset.version}"'
+    asked_by_hash = request.query_params.get("v") == asset.version
+    headers = {
+        "ETag": etag,
+        "Cache-Control": "public, max-age=31536000, immutable" if asked_by_hash else "no-cache",
+        "X-Content-Type-Options": "nosniff",
+    }
+    held = [entry.strip().removeprefix("W/") for entry in request.headers.get("if-none-match", "").split(",")]
+    if etag in held or held == ["*"]:
+        return Response(content=b"", status_code=304, headers=headers, media_type=asset.media_type)
+    return Response(content=asset.content, headers=headers, media_type=asset.media_type)

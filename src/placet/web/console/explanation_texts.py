@@ -1,0 +1,265 @@
+"""What the problems of modules and of the HTTP edge mean, and what to do about them.
+
+Problems of the license have their texts in the message catalogue. ``contact`` is a key of the catalogue's contacts;
+``None``: whoever meets the problem can put it right.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+import msgspec
+
+from placet.enforcement.entry import SERVER_ADMINISTRATOR, SERVICE_CENTER_ADMINISTRATOR
+from placet.platform.problems import ProblemCode
+
+
+class Advice(msgspec.Struct, frozen=True):
+    """What a problem means, what to do, and whom to ask."""
+
+    meaning: str
+    remedy: str
+    contact: str | None = None
+
+
+class EdgeProblem(msgspec.Struct, frozen=True):
+    """A problem of the HTTP edge: its title, its HTTP status (RFC 9110), and what to say of it."""
+
+    title: str
+    status: int
+    advice: Advice
+
+
+MODULE_ADVICE: Mapping[ProblemCode, Advice] = MappingProxyType(
+    {
+        ProblemCode.PACKAGE_UNREADABLE: Advice(
+            "What was sent is not a zip archive, or the archive is damaged.",
+            "Send it again with 'placet module publish DIR', which packs it, or make a new zip of its directory.",
+        ),
+        ProblemCode.PACKAGE_TOO_LARGE: Advice(
+            "The archive, one of its files or their number is above the server's cap; the answer says which and by how "
+            "much.",
+            "Leave out what the module does not need to run, such as virtual environments, caches and test data.",
+        ),
+        ProblemCode.PACKAGE_UNSAFE_PATH: Advice(
+            "A path in the archive is absolute, leads out of the module, or is a link or a device.",
+            "Pack the module's own files alone, with paths relative to its directory.",
+        ),
+        ProblemCode.MANIFEST_MISSING: Advice(
+            "A module says what it is in a file module.toml at its top; this archive has none there.",
+            "Add module.toml with a [module] table: name, version and entrypoint. Pack the directory that holds it.",
+        ),
+        ProblemCode.MANIFEST_INVALID: Advice(
+            "module.toml is not valid TOML, or a value in it is missing or of the wrong kind.",
+            "Correct the line that the answer names. 'placet module publish DIR --dry-run' checks without publishing.",
+        ),
+        ProblemCode.ENTRYPOINT_MISSING: Advice(
+            "The entrypoint of module.toml names a Python module or attribute that is not there.",
+            "Write it as package.module:attribute, and see that the package is part of what was packed.",
+        ),
+        ProblemCode.SCHEMA_INVALID: Advice(
+            "A statement of schema.sql cannot be executed, is not allowed there, or contradicts what the module's "
+            "database holds already.",
+            "Correct the statement at the line the answer names. A schema may create tables, views and indexes.",
+        ),
+        ProblemCode.IMPORT_FAILED: Advice(
+            "Python could not import the module. The answer holds the end of what Python printed.",
+            "Correct the error. A package that was not found has to be named in the module's requirements.txt.",
+        ),
+        ProblemCode.BUILD_FAILED: Advice(
+            "A package of requirements.txt was not found, does not fit this Python, or could not be installed.",
+            "Read the installer's output in the answer, and correct the name or version. If the package index cannot "
+            "be reached from the server, its administrator has to see to it.",
+            SERVER_ADMINISTRATOR,
+        ),
+        ProblemCode.START_FAILED: Advice(
+            "The module was imported but ended, or did not become ready in time. The version before it keeps serving.",
+            "Read the module's output in the answer. Start-up work that takes long belongs in the background.",
+        ),
+        ProblemCode.QUERY_FAILED: Advice(
+            "The database refused the SQL statement: a name that does not exist, a syntax error, a wrong parameter.",
+            "Correct the statement at the position the answer names.",
+        ),
+        ProblemCode.QUERY_REFUSED: Advice(
+            "A test query reads the module's own database, and what it changes is taken back. This statement would "
+            "reach further.",
+            "Test one statement that works with the module's own tables.",
+        ),
+        ProblemCode.QUERY_TIMEOUT: Advice(
+            "The statement ran longer than a test query may, and was stopped.",
+            "Read less: add a condition or a limit, or an index to schema.sql.",
+        ),
+        ProblemCode.REQUEST_TOO_LARGE: Advice(
+            "The body of the request is larger than this call takes. Nothing was changed.",
+            "Send less. A license file is at most 256 KiB; if yours is larger, it is not the license.",
+        ),
+        ProblemCode.MODULE_UNAVAILABLE: Advice(
+            "The module is published, and no process of it is ready: it is starting, or it stopped and is being "
+            "started again.",
+            "Try again in a few seconds. If it stays so, the module's log says why.",
+            SERVER_ADMINISTRATOR,
+        ),
+        ProblemCode.MODULE_BROKEN: Advice(
+            "The module's process ended or closed the connection before its answer was complete.",
+            "Try again. If it happens again, the module's log holds the error; its developer has to correct it.",
+        ),
+        ProblemCode.MODULE_SILENT: Advice(
+            "The module took the request and has not answered in the time it is given.",
+            "Try again. Work that takes long is better started by one request and asked about by others.",
+        ),
+    }
+)
+
+EDGE_PROBLEMS: Mapping[str, EdgeProblem] = MappingProxyType(
+    {
+        "sign_in_required": EdgeProblem(
+            "Sign in first",
+            401,
+            Advice(
+                "The request came without a token or session, or with one that has ended or was revoked.",
+                "In a browser, sign in to the Service Center. Programs send 'Authorization: Bearer <token>'; whoever "
+                "looks after the machine makes a token with 'placet admin token'.",
+                SERVER_ADMINISTRATOR,
+            ),
+        ),
+        "role_required": EdgeProblem(
+            "An administrator's task",
+            403,
+            Advice(
+                "What was asked for is done by administrators, and the caller is a developer.",
+                "Ask an administrator to do it, or for a token with the role of one.",
+                SERVICE_CENTER_ADMINISTRATOR,
+            ),
+        ),
+        "cross_site_request": EdgeProblem(
+            "Not from this site",
+            403,
+            Advice(
+                "A page of another site asked for a change in your name. The change was not made.",
+                "Do it in the Service Center itself. If you were there: open it under one address only, and let a "
+                "proxy in front of the server pass the Host header on.",
+                SERVER_ADMINISTRATOR,
+            ),
+        ),
+        "too_many_sign_ins": EdgeProblem(
+            "Too many attempts to sign in",
+            429,
+            Advice(
+                "Ten attempts to sign in from your address failed within a minute; no more are taken for a while.",
+                "Wait as long as the answer says, then try again with a new one-time link: 'placet admin sign-in'.",
+                SERVER_ADMINISTRATOR,
+            ),
+        ),
+        "module_busy": EdgeProblem(
+            "Somebody else is at it",
+            409,
+            Advice(
+                "The module is being published or deleted at this moment, by whom and since when the answer says.",
+                "Try again when that is done.",
+            ),
+        ),
+        "unknown_module": EdgeProblem(
+            "No such module",
+            404,
+            Advice(
+                "No module of that name is published on this server.",
+                "See the names with 'placet module list', or on the overview of the Service Center.",
+            ),
+        ),
+        "unknown_instance": EdgeProblem(
+            "No such private instance",
+            404,
+            Advice(
+                "There is no run or debug session of that id: it was stopped, its time ran out, or the server was "
+                "started again.",
+                "Start a new one with 'placet module run DIR' or 'placet module debug DIR'.",
+            ),
+        ),
+        "too_many_instances": EdgeProblem(
+            "Too many private instances",
+            409,
+            Advice(
+                "As many runs and debug sessions as the server allows at once are there already.",
+                "Stop one that is no longer needed, then try again.",
+                SERVER_ADMINISTRATOR,
+            ),
+        ),
+        "unknown_feature": EdgeProblem(
+            "No such feature",
+            404,
+            Advice(
+                "The product has no feature of that name.",
+                "See the names at /api/v1/features, or on the overview of the Service Center.",
+            ),
+        ),
+        "unknown_license": EdgeProblem(
+            "No such entry in the license history",
+            404,
+            Advice(
+                "No license with that number in the history was ever installed on this server.",
+                "See the numbers with 'placet license history'.",
+            ),
+        ),
+        "unknown_user": EdgeProblem(
+            "No such user",
+            404,
+            Advice("The server has no user of that name.", "See the names with 'placet user list'."),
+        ),
+        "unknown_token": EdgeProblem(
+            "No such token",
+            404,
+            Advice(
+                "No token of that id is in force; it may have been revoked already.",
+                "See the tokens in force at /api/v1/tokens.",
+            ),
+        ),
+        "name_taken": EdgeProblem(
+            "The name is taken",
+            409,
+            Advice(
+                "There is a user of that name already, active or not.",
+                "Choose another name, or activate the user who is there: 'placet user activate'.",
+            ),
+        ),
+        "status_list_outdated": EdgeProblem(
+            "An older status list",
+            409,
+            Advice(
+                "The server holds a newer list of revoked licenses than the one it was given.",
+                "Nothing needs to be done: the newer list stays in force.",
+            ),
+        ),
+        "document_rejected": EdgeProblem(
+            "The document was not accepted",
+            403,
+            Advice(
+                "What was sent is not a document that one of the vendor's known keys has signed, or it is damaged. The "
+                "diagnosis says which.",
+                "Send the file as it came from the vendor. If it is whole, tell the vendor the diagnosis.",
+                SERVICE_CENTER_ADMINISTRATOR,
+            ),
+        ),
+        "unknown_problem": EdgeProblem(
+            "No such problem",
+            404,
+            Advice("There is no problem of that code.", "See the list of all problems."),
+        ),
+        "database_unavailable": EdgeProblem(
+            "The database does not answer",
+            503,
+            Advice(
+                "The server cannot reach its database, or it is locked by other work. Nothing was changed.",
+                "Try again shortly. If it stays so, see that the database runs and that its disk is not full.",
+                SERVER_ADMINISTRATOR,
+            ),
+        ),
+        "internal_error": EdgeProblem(
+            "Something went wrong in the server",
+            500,
+            Advice(
+                "The server failed at what it was asked, and wrote the reason to its log.",
+                "Tell your Platform Server administrator what was tried and when.",
+                SERVER_ADMINISTRATOR,
+            ),
+        ),
+    }
+)

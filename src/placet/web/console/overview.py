@@ -1,0 +1,178 @@
+"""The overview: the license in words, usage against its limits, and how to get a new license and install it."""
+
+from datetime import datetime
+
+import anyio.to_thread
+import msgspec
+from litestar import Response, get
+from sqlalchemy import Connection
+
+from placet.enforcement import FeatureStatus, State, Status
+from placet.license.document import License
+from placet.platform.product import SOFTWARE_UNITS
+from placet.platform.server import PlatformServer
+from placet.store import modules, usage
+from placet.store.modules import ModuleVersion
+from placet.web.access import Access, caller_of, requires
+from placet.web.console.errors import answer_page
+from placet.web.console.limits import LimitView, limit_view
+from placet.web.console.pages import AnyRequest, page
+from placet.web.console.words import Moment, distance, ending, moment
+
+_MOST_HOLDERS = 20
+_MOST_MODULES = 500
+_NOT_GRANTING = frozenset({State.NO_LICENSE, State.UNREADABLE, State.REVOKED, State.WRONG_SERVER})
+
+STATE_WORDS = {
+    State.NO_LICENSE: "No license",
+    State.UNREADABLE: "License not readable",
+    State.REVOKED: "License revoked",
+    State.WRONG_SERVER: "License of another server",
+    State.CLOCK_SET_BACK: "Clock set back",
+    State.NOT_YET_VALID: "License not valid yet",
+    State.EXPIRED: "License expired",
+    State.GRACE: "In grace",
+    State.ACTIVE: "License active",
+}
+
+
+class LicenseView(msgspec.Struct, frozen=True, kw_only=True):
+    """The installed license in words. ``since`` and ``left`` are how far the instants are from now."""
+
+    license: License
+    starts: Moment | None
+    issued: Moment
+    expires: Moment
+    left: str
+    grace: Moment | None
+    grace_left: str | None
+    evaluation_days: float | None
+    other_server: str | None
+
+
+class ModuleRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A holder of Software Units: a published module, or (no ``version``) one that holds units without being one."""
+
+    name: str
+    units: int
+    share: float
+    version: str | None = None
+    published: Moment | None = None
+    published_by: str | None = None
+
+
+class Overview(msgspec.Struct, frozen=True, kw_only=True):
+    """All the overview shows of one moment."""
+
+    status: Status
+    state: str
+    well: str | None
+    license: LicenseView | None
+    limits: tuple[LimitView, ...]
+    switches: tuple[FeatureStatus, ...]
+    modules: tuple[ModuleRow, ...]
+    unseen_modules: int
+    units: int
+
+
+@get(
+    "/service-center",
+    opt=requires(Access.SIGNED_IN),
+    include_in_schema=False,
+    exception_handlers={Exception: answer_page},
+)
+async def overview_page(request: AnyRequest) -> Response[str]:
+    """Answer the overview."""
+    return await answer_overview(request)
+
+
+async def answer_overview(request: AnyRequest, *, status_code: int = 200, result: object = None) -> Response[str]:
+    """Answer the overview, below the ``result`` of an upload where there is one."""
+    server: PlatformServer = request.app.state.server
+    found = await anyio.to_thread.run_sync(read_overview, server)
+    return page(
+        request,
+        "overview.html",
+        status_code=status_code,
+        overview=found,
+        status=found.status,
+        result=result,
+        address=f"{request.url.scheme}://{request.url.netloc}"[:300],
+        administrator=caller_of(request).is_administrator,
+    )
+
+
+def read_overview(server: PlatformServer) -> Overview:
+    """Read what the overview shows."""
+    status = server.guard.status()
+    with server.guard.database.read() as connection:
+        versions = modules.active_versions(connection)
+        limits = tuple(
+            _limit(connection, status, feature) for feature in status.features.values() if feature.kind == "limit"
+        )
+        units = usage.allocations_of(connection, SOFTWARE_UNITS)
+    rows = _module_rows(versions, {held.holder: held.amount for held in units})
+    return Overview(
+        status=status,
+        state=STATE_WORDS[status.state],
+        well=_well(status),
+        license=None if status.license is None else _license(status, status.license, server.guard.now()),
+        limits=limits,
+        switches=tuple(feature for feature in status.features.values() if feature.kind == "switch"),
+        modules=tuple(rows[:_MOST_MODULES]),
+        unseen_modules=max(0, len(rows) - _MOST_MODULES),
+        units=sum(row.units for row in rows),
+    )
+
+
+def _well(status: Status) -> str | None:
+    if status.errors or status.warnings or status.expires_at is None:
+        return None
+    until = ending(status.expires_at).words
+    return f"All is well: the license is in force until {until}, and usage is within its limits."
+
+
+def _limit(connection: Connection, status: Status, feature: FeatureStatus) -> LimitView:
+    return limit_view(
+        feature,
+        granted=status.state not in _NOT_GRANTING,
+        holders=usage.allocations_of(connection, feature.name),
+        most=_MOST_HOLDERS,
+    )
+
+
+def _license(status: Status, license_: License, now: datetime) -> LicenseView:
+    terms = license_.terms
+    expires_at, grace_ends_at = status.expires_at or terms.expires_at(), status.grace_ends_at or terms.grace_ends_at()
+    graced = grace_ends_at > expires_at
+    starts_at, locale, own = terms.starts_at(), status.policy.locale, status.serial_number
+    return LicenseView(
+        license=license_,
+        starts=None if starts_at is None else moment(starts_at),
+        issued=moment(datetime.fromtimestamp(terms.iat, now.tzinfo)),
+        expires=ending(expires_at),
+        left=distance(expires_at, now, locale),
+        grace=ending(grace_ends_at) if graced else None,
+        grace_left=distance(grace_ends_at, now, locale) if graced else None,
+        evaluation_days=None if terms.evaluation_seconds is None else terms.evaluation_seconds / 86_400,
+        other_server=None if terms.serial_number == own else terms.serial_number,
+    )
+
+
+def _module_rows(versions: list[ModuleVersion], held: dict[str, int]) -> list[ModuleRow]:
+    """The published modules and whoever else holds Software Units, the largest holder first."""
+    largest = max(held.values(), default=0) or 1
+    published = {version.module: version for version in versions}
+    rows = []
+    for name in published.keys() | held.keys():
+        units, version = held.get(name, 0), published.get(name)
+        row = ModuleRow(name=name, units=units, share=round(100 * units / largest, 3))
+        if version is not None:
+            row = msgspec.structs.replace(
+                row,
+                version=version.version,
+                published=moment(version.published_at),
+                published_by=version.published_by,
+            )
+        rows.append(row)
+    return sorted(rows, key=lambda row: (-row.units, row.name))

@@ -1,0 +1,88 @@
+"""Pages: templates rendered on the server, with the headers that every page of the console has.
+
+No script, no inline style and nothing from elsewhere; the content security policy holds the pages to it. Everything
+a template is given is escaped, and what others wrote stands in ``<bdi>``, so that it cannot turn the text around it.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from litestar import Request, Response
+
+from placet.web.access import Caller
+from placet.web.console import words
+from placet.web.console.assets import ASSETS
+
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+
+AnyRequest = Request[Any, Any, Any]
+ReferrerPolicy = Literal["same-origin", "no-referrer"]
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("placet.web.console"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    environment.filters |= {"quantity": words.quantity}
+    environment.globals |= {"stylesheet": ASSETS["placet.css"].url, "icon": ASSETS["placet.svg"].url}
+    return environment
+
+
+_TEMPLATES = _environment()
+
+
+def page(
+    request: AnyRequest,
+    template: str,
+    *,
+    status_code: int = 200,
+    headers: Mapping[str, str] | None = None,
+    referrer_policy: ReferrerPolicy = "same-origin",
+    **context: Any,
+) -> Response[str]:
+    """Answer a page. ``context`` is what the template is given, beside ``reader`` (``None``: not signed in)."""
+    caller = known_caller(request)
+    text = _TEMPLATES.get_template(template).render(reader=caller, **context)
+    own = page_headers(signed_in=caller is not None, referrer_policy=referrer_policy)
+    return Response(
+        text, status_code=status_code, media_type="text/html; charset=utf-8", headers={**own, **(headers or {})}
+    )
+
+
+def page_headers(*, signed_in: bool, referrer_policy: ReferrerPolicy = "same-origin") -> dict[str, str]:
+    """The headers of every page. What a signed-in caller sees is stored nowhere."""
+    return {
+        "Content-Security-Policy": CONTENT_SECURITY_POLICY,
+        "X-Content-Type-Options": "nosniff",
+        "Referrer-Policy": referrer_policy,
+        "Cache-Control": "no-store" if signed_in else "no-cache",
+        "Vary": "Accept, Authorization, Cookie",
+    }
+
+
+def see_other(location: str, *, referrer_policy: ReferrerPolicy = "same-origin") -> Response[str]:
+    """Send the browser to a page of this site, with GET (303, RFC 9110 section 15.4.4)."""
+    headers = page_headers(signed_in=True, referrer_policy=referrer_policy)
+    return Response(
+        "", status_code=303, media_type="text/plain; charset=utf-8", headers=headers | {"Location": location}
+    )
+
+
+def known_caller(request: AnyRequest) -> Caller | None:
+    """Answer who is calling, if the guard has found somebody."""
+    caller = request.scope["state"].get("caller")
+    return caller if isinstance(caller, Caller) else None
+
+
+def wants_json(request: AnyRequest) -> bool:
+    """Tell whether a program asks: JSON is accepted, and pages are not."""
+    accepted = request.headers.get("accept", "").lower()
+    return "json" in accepted and "text/html" not in accepted

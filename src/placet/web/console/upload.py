@@ -1,0 +1,163 @@
+"""Installing a license in the console: a dry run that shows what would change, then the same for good."""
+
+import anyio
+import anyio.to_thread
+import msgspec
+from litestar import Response, get, post
+from litestar.datastructures import UploadFile
+from litestar.exceptions import HTTPException
+
+from placet.enforcement import Decision, Refused
+from placet.guard import AcknowledgementRequired, Outcome
+from placet.platform.server import PlatformServer
+from placet.web.access import Access, caller_of, requires
+from placet.web.console.errors import answer_page
+from placet.web.console.overview import STATE_WORDS, answer_overview
+from placet.web.console.pages import AnyRequest, see_other
+from placet.web.console.words import Moment, ending
+from placet.web.problems import Problem
+
+LARGEST_LICENSE = 256 * 1024
+_LARGEST_FORM = LARGEST_LICENSE + 16 * 1024
+_DRAINED = 32 * 1024 * 1024
+_DRAIN_SECONDS = 10
+
+
+class Upload(msgspec.Struct, frozen=True, kw_only=True):
+    """What the form sent: the file's content (``None``: no file was chosen), and what is to happen with it."""
+
+    data: bytes | None
+    install: bool
+    acknowledge: bool
+
+
+class Before(msgspec.Struct, frozen=True, kw_only=True):
+    """The state and the end of a license, before or after."""
+
+    state: str
+    expires: Moment | None
+
+
+class Result(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of an upload.
+
+    ``document`` is the checked license's text where it may still be installed, so that the file need not be chosen
+    again; what comes back is verified anew.
+    """
+
+    title: str
+    refusal: Decision | None = None
+    outcome: Outcome | None = None
+    before: Before | None = None
+    after: Before | None = None
+    document: str | None = None
+    http_status: int = 200
+
+
+@post(
+    "/service-center/license",
+    opt=requires(Access.ADMINISTRATOR),
+    include_in_schema=False,
+    request_max_body_size=_LARGEST_FORM,
+    exception_handlers={Exception: answer_page},
+)
+async def upload_license(request: AnyRequest) -> Response[str]:
+    """Check or install the license of the form, and answer the overview with what came of it."""
+    upload = await _read_form(request)
+    if upload.data is None:
+        result = Result(title="No file was chosen", http_status=400)
+    else:
+        server: PlatformServer = request.app.state.server
+        result = await anyio.to_thread.run_sync(_install, server, upload, upload.data, caller_of(request).name)
+    return await answer_overview(request, status_code=result.http_status, result=result)
+
+
+@get("/service-center/license", opt=requires(Access.PUBLIC), include_in_schema=False, sync_to_thread=False)
+def after_upload() -> Response[str]:
+    """Lead from the address of an upload's answer, opened again, to the overview."""
+    return see_other("/service-center/")
+
+
+def _install(server: PlatformServer, upload: Upload, data: bytes, actor: str) -> Result:
+    try:
+        outcome = server.guard.install(data, actor=actor, dry_run=not upload.install, acknowledge=upload.acknowledge)
+    except AcknowledgementRequired as error:
+        return _result("The license was not installed", error.outcome, error.decision)
+    except Refused as error:
+        title = "The license was not installed" if upload.install else "This license cannot be installed"
+        return Result(title=title, refusal=error.decision, http_status=error.decision.http_status)
+    return _result("The license is installed" if outcome.installed else "What this license would change", outcome)
+
+
+def _result(title: str, outcome: Outcome, refusal: Decision | None = None) -> Result:
+    before, after = (
+        Before(
+            state=STATE_WORDS[status.state],
+            expires=None if status.expires_at is None else ending(status.expires_at),
+        )
+        for status in (outcome.before, outcome.after)
+    )
+    return Result(
+        title=title,
+        refusal=refusal,
+        outcome=outcome,
+        before=before,
+        after=after,
+        document=None if outcome.installed else outcome.license.signed,
+        http_status=200 if refusal is None else refusal.http_status,
+    )
+
+
+async def _read_form(request: AnyRequest) -> Upload:
+    try:
+        form = await request.form()
+    except HTTPException as error:
+        if error.status_code == 413:
+            await _drain(request)
+            raise _too_large() from None
+        raise
+    except (UnicodeDecodeError, LookupError, ValueError):
+        raise Problem(
+            "bad_request",
+            title="Bad Request",
+            status=400,
+            detail="The form cannot be read: its text is not UTF-8. Send the license file as it came.",
+        ) from None
+    data = await _file_of(form.getall("license", [])) or _text_of(form.getall("document", []))
+    intent, acknowledged = form.getall("intent", []), form.getall("acknowledge", [])
+    return Upload(data=data, install="install" in intent, acknowledge="yes" in acknowledged)
+
+
+async def _file_of(sent: list[object]) -> bytes | None:
+    for entry in sent:
+        if isinstance(entry, UploadFile):
+            try:
+                return await entry.read()
+            finally:
+                await entry.close()
+    return None
+
+
+def _text_of(sent: list[object]) -> bytes | None:
+    return next((entry.encode() for entry in sent if isinstance(entry, str) and entry), None)
+
+
+async def _drain(request: AnyRequest) -> None:
+    """Read on past what is too large, for a while: a browser that is still sending would not show the answer."""
+    left = _DRAINED
+    with anyio.move_on_after(_DRAIN_SECONDS):
+        while left > 0:
+            event = await request.receive()
+            if event["type"] != "http.request" or not event.get("more_body", False):
+                return
+            left -= len(event["body"])
+
+
+def _too_large() -> Problem:
+    return Problem(
+        "request_too_large",
+        title="The request body is too large",
+        status=413,
+        detail=f"The file is larger than {LARGEST_LICENSE // 1024} KiB, and no license is. Nothing was changed. Choose "
+        "the file as it came from the vendor.",
+    )

@@ -1,0 +1,41 @@
+"""Times and amounts in words for people. The exact value always stands beside the words."""
+
+from datetime import datetime, time, timedelta
+
+import msgspec
+
+from placet.enforcement.messages import DEFAULT_LOCALE, period_text
+from placet.license.instants import rfc3339
+
+
+class Moment(msgspec.Struct, frozen=True):
+    """An instant: ``exact`` in RFC 3339 with its zone, ``words`` as people say it, in UTC."""
+
+    exact: str
+    words: str
+
+
+def moment(when: datetime) -> Moment:
+    """Tell an instant, to the second."""
+    whole = when.replace(microsecond=0)
+    return Moment(rfc3339(whole), f"{whole:%Y-%m-%d %H:%M:%S} UTC")
+
+
+def ending(when: datetime) -> Moment:
+    """Tell the first instant after a period: midnight is the end of the day before it."""
+    told = moment(when)
+    if when.replace(microsecond=0).time() != time():
+        return told
+    return Moment(told.exact, f"the end of {when - timedelta(days=1):%Y-%m-%d} (UTC)")
+
+
+def distance(when: datetime, now: datetime, locale: str = DEFAULT_LOCALE) -> str:
+    """Tell how far an instant is from ``now``: ``30 days left``, ``3 days ago``."""
+    if when > now:
+        return f"{period_text(when - now, locale)} left"
+    return f"{period_text(now - when, locale)} ago"
+
+
+def quantity(units: int) -> str:
+    """Write a number of units with separators."""
+    return f"{units:,}"
