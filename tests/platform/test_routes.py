@@ -160,3 +160,16 @@ def test_an_application_that_contains_itself_ends() -> None:
     looped: Any = Looped()
     looped.app = looped
     assert operations(looped) == ["ANY /"]
+
+
+def test_litestar_handlers_that_run_in_threads_are_counted() -> None:
+    @get("/slow", sync_to_thread=True)
+    def slow() -> str:
+        return ""
+
+    @post("/quick", sync_to_thread=False)
+    def quick() -> str:
+        return ""
+
+    app = Litestar([slow, quick], openapi_config=None)
+    assert operations(app) == ["POST /quick", "GET /slow"]

@@ -102,8 +102,10 @@ def _litestar_other(route: Any, path: str, depth: int) -> "Iterator[tuple[str, s
 
 
 def _handler_function(handler: Any) -> Any:
+    """The function as the module wrote it: Litestar wraps those that run in a thread of their own."""
     function = getattr(handler, "fn", handler)
-    return getattr(function, "value", function)
+    function = getattr(function, "value", function)
+    return function.func if type(function).__name__ == "AsyncCallable" else function
 
 
 def _counted(methods: set[str]) -> set[str]:
