@@ -223,6 +223,14 @@ def test_a_module_that_is_not_there(tmp_path: Path) -> None:
     assert answer.headers["retry-after"] == "5"
 
 
+def test_a_module_without_a_worker() -> None:
+    async def handle(scope: Any, receive: Any, send: Any) -> None:
+        await Proxy().unavailable(send)
+
+    with serving(handle) as client:
+        assert_problem(client.get("/"), 503, "module_unavailable")
+
+
 def test_a_module_that_breaks_off(fresh_socket: Path) -> None:
     with proxied(fresh_socket) as client:
         assert_problem(client.get("/apps/orders/die"), 502, "module_broken")

@@ -124,8 +124,8 @@ def test_litestar_counts_handlers_and_not_what_the_framework_adds(tmp_path: Any)
         "WEBSOCKET /feed",
         "GET /items",
         "POST /items",
-        "DELETE /items/{item_id:int}",
-        "GET /items/{item_id:int}",
+        "DELETE /items/{item_id}",
+        "GET /items/{item_id}",
         "GET /mounted/x",
         "ANY /plain",
     ]

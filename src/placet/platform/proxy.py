@@ -77,6 +77,12 @@ class Proxy:
         )
         await exchange.run(self._transport(socket_path), request)
 
+    async def unavailable(self, send: Send) -> None:
+        """Answer 503 for a module that is published but has no worker at the moment."""
+        code = ProblemCode.MODULE_UNAVAILABLE
+        for message in problem_answer(code, PROBLEM_KINDS[code], self._max_body_bytes):
+            await send(message)
+
     async def aclose(self) -> None:
         """Close all connections."""
         transports, self._transports = list(self._transports.values()), {}

@@ -85,9 +85,8 @@ def check_schema(
     with _scratch() as empty:
         steps = _plan(empty, schema_sql, deadline)
     with _scratch() as copy:
-        if database is not None and database.exists():
-            _copy_schema(database, copy)
-        return _add_missing(copy, steps, deadline)
+        present = _copy_schema(database, copy) if database is not None and database.exists() else set()
+        return _add_missing(copy, steps, deadline, present)
 
 
 def apply_schema(
@@ -106,7 +105,7 @@ def apply_schema(
     try:
         with contextlib.closing(_connect(database, timeout_seconds)) as connection:
             connection.execute("BEGIN IMMEDIATE")
-            created = _add_missing(connection, steps, deadline)
+            created = _add_missing(connection, steps, deadline, set(_objects(connection)))
             connection.execute("COMMIT")
             return created
     except BaseException as error:
@@ -143,13 +142,17 @@ def _plan(connection: sqlite3.Connection, schema_sql: str, deadline: float) -> t
             before = _objects(connection)
             rules.forget()
             _execute(connection, statement, rules, deadline)
-            creates = frozenset(_objects(connection)) - frozenset(before)
-            steps.append(_Step(statement=statement, creates=creates, fills=frozenset(rules.filled)))
+            after = frozenset(_objects(connection))
+            # A virtual table fills the tables behind it too; those are not objects of the schema.
+            fills = after.intersection(rules.filled)
+            steps.append(_Step(statement=statement, creates=after.difference(before), fills=fills))
     return tuple(steps)
 
 
-def _add_missing(connection: sqlite3.Connection, steps: tuple[_Step, ...], deadline: float) -> tuple[str, ...]:
-    present = set(_objects(connection))
+def _add_missing(
+    connection: sqlite3.Connection, steps: tuple[_Step, ...], deadline: float, present: set[str]
+) -> tuple[str, ...]:
+    """Run the steps that make what is not `present`; return the names they made."""
     created: list[str] = []
     new: set[str] = set()
     with _ruled(connection, deadline) as rules:
@@ -176,10 +179,18 @@ def _execute(connection: sqlite3.Connection, statement: Statement, rules: Schema
             detail = f"{SCHEMA_FILE} takes too long to run; this statement was stopped. Insert fewer rows."
             raise _invalid(detail, statement.line) from error
         offset = error_offset(connection, statement.sql, str(error))
-        line = statement.line + statement.sql.count("\n", 0, offset or 0)
-        last_break = statement.sql.rfind("\n", 0, offset)
-        position = None if offset is None else offset - last_break
+        line, position = _place(statement, offset)
         raise _invalid(f"{SCHEMA_FILE}, line {line}: {error}.", line, position) from error
+
+
+def _place(statement: Statement, offset: int | None) -> tuple[int, int | None]:
+    """Return line and position in the file of an offset in a statement."""
+    if offset is None:
+        return statement.line, None
+    breaks = statement.sql.count("\n", 0, offset)
+    if not breaks:
+        return statement.line, statement.column + offset
+    return statement.line + breaks, offset - statement.sql.rfind("\n", 0, offset)
 
 
 @contextlib.contextmanager
@@ -203,15 +214,20 @@ def _objects(connection: sqlite3.Connection) -> dict[str, str]:
     return {str(name).casefold(): str(name) for (name,) in rows}
 
 
-def _copy_schema(database: "Path", copy: sqlite3.Connection) -> None:
-    with contextlib.closing(sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True)) as live:
-        names = _objects(live)
-        rows = live.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY rowid").fetchall()
+def _copy_schema(database: "Path", copy: sqlite3.Connection) -> set[str]:
+    """Make the live database's objects in `copy`; return the names of all there are, in lower case."""
+    try:
+        with contextlib.closing(sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True)) as live:
+            names = set(_objects(live))
+            rows = live.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY rowid").fetchall()
+    except sqlite3.Error as error:
+        raise _invalid(f"The module's database cannot be read: {error}.", None) from error
     for name, sql in rows:
         # What needs functions that only the running module has cannot be made here; new entities rarely lean on it.
         if name.casefold() in names:
             with contextlib.suppress(sqlite3.Error):
                 copy.execute(sql)
+    return names
 
 
 @contextlib.contextmanager

@@ -97,8 +97,9 @@ class SchemaRules:
                 self.filled.add(first.casefold())
             return True
         if action in (sqlite3.SQLITE_UPDATE, sqlite3.SQLITE_DELETE):
-            # The engine's own tables while it creates; inside a trigger; an upsert of the table being filled.
-            return first.startswith("sqlite_") or by is not None or first.casefold() in self.filled
+            # The engine's own tables while it creates; inside a trigger; while a statement inserts: an upsert, or
+            # what a virtual table does behind itself. No statement that inserts can be a DELETE or UPDATE as well.
+            return first.startswith("sqlite_") or by is not None or bool(self.filled)
         return action == sqlite3.SQLITE_PRAGMA and _only_reads(first, second)
 
 

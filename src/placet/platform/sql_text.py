@@ -26,10 +26,11 @@ _MAX_PROBES = 200
 
 
 class Statement(NamedTuple):
-    """One statement of a script: its text without the comments around it, and the line, from 1, it begins on."""
+    """One statement of a script, without the comments around it, and the line and column, from 1, it begins at."""
 
     sql: str
     line: int
+    column: int
 
 
 def split_statements(script: str) -> "Iterator[Statement]":
@@ -90,4 +91,5 @@ def _is_trigger(words: list[str]) -> bool:
 
 
 def _statement(script: str, start: int, end: int) -> Statement:
-    return Statement(sql=script[start:end], line=script.count("\n", 0, start) + 1)
+    column = start - script.rfind("\n", 0, start)
+    return Statement(sql=script[start:end], line=script.count("\n", 0, start) + 1, column=column)
