@@ -55,9 +55,9 @@ def _has_routes(application: Any) -> bool:
 
 
 def _route(route: Any, prefix: str, depth: int) -> "Iterator[tuple[str, str]]":
-    path = prefix + str(getattr(route, "path_format", None) or getattr(route, "path", "") or "")
+    path = prefix + str(getattr(route, "path", "") or "")
     if hasattr(route, "route_handlers"):
-        yield from _litestar_http(route, path)
+        yield from _litestar_http(route, prefix + str(route.path_format))
     elif hasattr(route, "route_handler"):
         yield from _litestar_other(route, path, depth)
     elif hasattr(route, "original_router"):

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import anyio.to_thread
 from litestar import Litestar, Router
@@ -12,7 +13,6 @@ from litestar.openapi.plugins import JsonRenderPlugin
 
 from placet import __version__
 from placet.platform.server import PlatformServer
-from placet.web import console
 from placet.web.access import Access, guard_access, requires
 from placet.web.api.features import FeatureController
 from placet.web.api.instances import DebugController, RunController
@@ -20,10 +20,11 @@ from placet.web.api.license import LicenseController
 from placet.web.api.modules import ModuleController
 from placet.web.api.operations import health, metrics, ready
 from placet.web.api.people import TokenController, UserController, audit_events
+from placet.web.console import ROUTES, problem_page
 from placet.web.edge import Edge
 from placet.web.problems import answer_problem
 
-API = [
+API: list[Any] = [
     LicenseController,
     FeatureController,
     ModuleController,
@@ -53,12 +54,12 @@ def create_app(server: PlatformServer) -> Edge:
         return server
 
     application = Litestar(
-        route_handlers=[*API, *console.ROUTES],
+        route_handlers=[*API, *ROUTES],
         guards=[guard_access],
         dependencies={"server": Provide(the_server, sync_to_thread=False)},
         exception_handlers={Exception: answer_problem},
         lifespan=[lifespan],
-        state=State({"server": server, "problem_page": console.problem_page}),
+        state=State({"server": server, "problem_page": problem_page}),
         openapi_config=OpenAPIConfig(
             title="Placet Platform Server",
             version=__version__,
