@@ -274,3 +274,24 @@ def test_a_worker_goes_when_the_server_is_killed(tmp_path: Path, debug: bool) ->
     assert is_gone(int((tmp_path / "pid").read_text()))
     if debug:
         assert_adapter_gone(int(group), int(port))
+
+
+def test_an_interpreter_that_is_not_there_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(temporary))
+    with pytest.raises(FileNotFoundError):
+        start_worker(spec_for(write_module(tmp_path / "module"), tmp_path), python="/nowhere/python")
+    assert list(temporary.iterdir()) == []
+
+
+def test_a_long_temporary_directory_is_not_used_for_the_socket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    long = tmp_path / ("x" * 100)
+    long.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(long))
+    with running(spec_for(write_module(tmp_path / "module"), tmp_path)) as worker:
+        assert fetch(worker.socket_path) == "hello"
+        assert len(os.fsencode(worker.socket_path)) < 108
+    assert list(long.iterdir()) == []
