@@ -104,14 +104,16 @@ class Guard:
 
     def check(self, operation: str, /, **amounts: int) -> Decision:
         """Answer whether ``operation`` may happen now; ``amounts`` are units by limit, for a new holder."""
-        now = self._clock()
         snapshot = self._snapshot
+        now = self._clock()
         if amounts:
             wanted = {name: Amount(units) for name, units in amounts.items()}
             return decide(snapshot.status(now), operation, wanted)
         known = snapshot.answers.get(operation)
-        if known is not None and known.since <= now < known.until:
-            return known.decision
+        if known is not None:
+            decision, since, until = known
+            if since <= now < until:
+                return decision
         return snapshot.answer(operation, now)
 
     def require(self, operation: str, /, **amounts: int) -> Decision:
