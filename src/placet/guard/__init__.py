@@ -253,12 +253,12 @@ class Guard:
         return True
 
     def tick(self) -> None:
-        """Note the passing of time: the newest moment seen, and a sample of usage. Meant for once a minute."""
+        """Note the passing of time: the newest moment seen, and this hour's usage. Meant for once a minute."""
         now = self.now()
         limits = {feature.name: feature.limit for feature in self.status().features.values() if feature.kind == "limit"}
         with self.database.write() as connection:
             note_moment(connection, now)
-            usage.sample(connection, limits, now.replace(second=0, microsecond=0))
+            usage.sample(connection, limits, now.replace(minute=0, second=0, microsecond=0))
         self.reload()
 
     # Inside

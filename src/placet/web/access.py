@@ -6,6 +6,7 @@ this site's own pages (``Origin``, or ``Sec-Fetch-Site`` where the browser sends
 
 from enum import StrEnum
 from typing import Any
+from urllib.parse import urlsplit
 
 import anyio.to_thread
 import msgspec
@@ -101,8 +102,9 @@ def _require_own_site(connection: ASGIConnection[Any, Any, Any, Any]) -> None:
     if connection.scope.get("method", "GET") in _SAFE_METHODS:
         return
     origin = connection.headers.get("origin")
-    own = f"{connection.url.scheme}://{connection.headers.get('host', '')}"
-    if origin == own or (origin is None and connection.headers.get("sec-fetch-site") == "same-origin"):
+    # Hosts only: behind a proxy that ends TLS, the page's scheme is not the one the request arrives with.
+    from_here = origin is not None and urlsplit(origin).netloc == connection.headers.get("host")
+    if from_here or (origin is None and connection.headers.get("sec-fetch-site") == "same-origin"):
         return
     raise Problem(
         "cross_site_request",
