@@ -1,19 +1,22 @@
 """Opening a database: connections, transactions, and a schema that is as new as this code."""
 
+import re
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Self
 
 from sqlalchemy import Connection, Engine, PoolProxiedConnection, create_engine, inspect, text
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DatabaseError
 
 from placet.store import dialects
 
 SCHEMA_VERSION = "0001"
 """The newest migration. Compared without Alembic, which is imported only where the schema is behind."""
+
+_REVISION = re.compile("[0-9]{4}")
 
 
 class DatabaseUnusable(Exception):
@@ -26,35 +29,41 @@ class Database:
     def __init__(self, engine: Engine) -> None:
         dialects.prepare(engine)
         self.engine = engine
-        self._reader = engine.execution_options(**{dialects.READ_ONLY: True})
-        self._writing = threading.Lock() if dialects.serializes_writers(engine) else None
+        self._reader = engine.execution_options(**dialects.reader_options(engine))
+        self._turn = _Turn() if dialects.serializes_writers(engine) else nullcontext()
         self._watch: PoolProxiedConnection | None = None
         self._watching = threading.Lock()
 
     @classmethod
-    def open(cls, url: str) -> Self:
-        """Open the database at a SQLAlchemy URL, bringing its schema up to date; raises :class:`DatabaseUnusable`."""
+    def open(cls, url: str | URL) -> Self:
+        """Open the database at a SQLAlchemy URL, bringing its schema up to date; raises :class:`DatabaseUnusable`.
+
+        A SQLite file made anew is readable by its owner alone.
+        """
         try:
             parsed = make_url(url)
             engine = create_engine(parsed, **dialects.engine_arguments(parsed))
         except (ArgumentError, ModuleNotFoundError) as error:
-            raise DatabaseUnusable(
-                f"No database can be opened with that URL ({error}). Write sqlite:////path/to/file or "
-                "postgresql+psycopg://user@host/name; PostgreSQL needs placet[postgresql]."
-            ) from None
+            raise _no_database(str(error)) from None
+        except ValueError:  # what it says may hold a password
+            raise _no_database("its port is not a number, or it holds a character that cannot be there") from None
+        except OSError as error:
+            raise DatabaseUnusable(f"The database file {error.filename} cannot be made: {error.strerror}.") from None
         database = cls(engine)
         try:
             database._bring_up_to_date()
         except DatabaseError as error:
             database.close()
             raise DatabaseUnusable(f"The database {parsed!r} cannot be used: {error.orig}") from error
+        except DatabaseUnusable:
+            database.close()
+            raise
         return database
 
     @classmethod
     def open_file(cls, path: Path) -> Self:
-        """Open a SQLite database file, readable by its owner alone where it is made anew."""
-        path.touch(mode=0o600, exist_ok=True)
-        return cls.open(f"sqlite:///{path}")
+        """Open a SQLite database file like :meth:`open`."""
+        return cls.open(URL.create("sqlite", database=str(path)))
 
     def close(self) -> None:
         """Close every connection."""
@@ -73,12 +82,8 @@ class Database:
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """A transaction that is durable once it is left without an exception."""
-        if self._writing is None:
-            with self.engine.begin() as connection:
-                yield connection
-        else:
-            with self._writing, self.engine.begin() as connection:
-                yield connection
+        with self._turn, self.engine.begin() as connection:
+            yield connection
 
     def change_mark(self) -> int | None:
         """Answer a number that differs once anything in the database has changed; ``None`` where it can't be told."""
@@ -92,7 +97,13 @@ class Database:
             if _schema_version(connection) == SCHEMA_VERSION:
                 return
         with self.write() as connection:
+            dialects.set_up_alone(connection)
             found = _schema_version(connection)
+            if found is not None and _REVISION.fullmatch(found) is None:
+                raise DatabaseUnusable(
+                    f"The database belongs to another program: its schema is {found[:40]!r}, which no Placet has made. "
+                    "Give Placet a database of its own."
+                )
             if found is not None and found > SCHEMA_VERSION:
                 raise DatabaseUnusable(
                     f"The database has schema {found}, and this Placet knows schemas up to {SCHEMA_VERSION}. "
@@ -102,6 +113,31 @@ class Database:
                 from placet.store.migrations import upgrade  # noqa: PLC0415 (costs half a second)
 
                 upgrade(connection)
+
+
+class _Turn:
+    """Writers of this process wait for their turn here rather than in the database, which would not queue them."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._holder: int | None = None
+
+    def __enter__(self) -> None:
+        if self._holder == threading.get_ident():
+            raise RuntimeError("A write transaction was begun within another of the same thread. Use its connection.")
+        self._lock.acquire()
+        self._holder = threading.get_ident()
+
+    def __exit__(self, *_: object) -> None:
+        self._holder = None
+        self._lock.release()
+
+
+def _no_database(reason: str) -> DatabaseUnusable:
+    return DatabaseUnusable(
+        f"No database can be opened with that URL ({reason}). Write sqlite:////path/to/file or "
+        "postgresql+psycopg://user@host/name; PostgreSQL needs placet[postgresql]."
+    )
 
 
 def _schema_version(connection: Connection) -> str | None:

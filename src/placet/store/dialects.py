@@ -4,27 +4,50 @@ SQLite: write-ahead log, every commit on disk (``synchronous=FULL``), foreign ke
 ``IMMEDIATE``, so that what they read cannot change before they write; reading ones do not lock writers out.
 """
 
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, PoolProxiedConnection, event
+from sqlalchemy import Connection, Engine, PoolProxiedConnection, event, func, select
 from sqlalchemy.engine import URL
+from sqlalchemy.exc import ArgumentError
 
 BUSY_TIMEOUT_MS = 30_000
 READ_ONLY = "placet_read_only"
 
 _SQLITE_PRAGMAS = (
+    f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}",
     "PRAGMA journal_mode=WAL",
     "PRAGMA synchronous=FULL",
     "PRAGMA foreign_keys=ON",
-    f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}",
 )
+_SET_UP_LOCK = 0x706C61636574  # "placet"
 
 
 def engine_arguments(url: URL) -> dict[str, Any]:
-    """Answer what ``create_engine`` needs beside the URL."""
+    """Answer what ``create_engine`` needs beside the URL.
+
+    A SQLite file that is not there is made, readable by its owner alone. Raises ``ArgumentError`` for a URL that names
+    none, ``OSError`` where it cannot be made.
+    """
     if url.get_backend_name() == "sqlite":
+        _make_private(url)
         return {"connect_args": {"check_same_thread": False}, "pool_size": 16, "max_overflow": 48}
     return {"isolation_level": "READ COMMITTED", "pool_size": 16, "max_overflow": 48, "pool_pre_ping": True}
+
+
+def _make_private(url: URL) -> None:
+    if url.database in {None, "", ":memory:"} or "uri" in url.query:
+        raise ArgumentError("it names no file, and what a server knows has to outlive it")
+    with suppress(FileExistsError):
+        Path(str(url.database)).touch(mode=0o600, exist_ok=False)
+
+
+def reader_options(engine: Engine) -> dict[str, Any]:
+    """Answer the execution options of transactions that see one state of the database and change nothing."""
+    if engine.dialect.name == "postgresql":
+        return {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+    return {READ_ONLY: True}
 
 
 def prepare(engine: Engine) -> None:
@@ -43,6 +66,12 @@ def _configure_sqlite(connection: Any, _record: object) -> None:
 def _begin_sqlite(connection: Connection) -> None:
     read_only = connection.get_execution_options().get(READ_ONLY, False)
     connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+
+
+def set_up_alone(connection: Connection) -> None:
+    """Let one transaction at a time set up what has to be made once. SQLite's writing transactions are alone anyway."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(select(func.pg_advisory_xact_lock(_SET_UP_LOCK)))
 
 
 def serializes_writers(engine: Engine) -> bool:
