@@ -16,7 +16,7 @@ from typing import Self
 import msgspec
 from sqlalchemy import Connection
 
-from placet.enforcement import Amount, Decision, Policy, Product, Refused, Status, decide, evaluate
+from placet.enforcement import Amount, Decision, Policy, Product, ProductError, Refused, Status, decide, evaluate
 from placet.guard.installing import AcknowledgementRequired, Installer, Outcome
 from placet.guard.snapshot import Snapshot
 from placet.license.document import License
@@ -27,11 +27,18 @@ from placet.license.terms import FORMAT_VERSION
 from placet.store import audit, licenses, usage
 from placet.store.database import Database
 from placet.store.facts import read_facts
-from placet.store.installation import change_installation, ensure_installation, note_moment, renew_identity
+from placet.store.installation import (
+    change_installation,
+    ensure_installation,
+    lock_installation,
+    note_moment,
+    renew_identity,
+)
 
 __all__ = ["AcknowledgementRequired", "Grant", "Guard", "Outcome", "StatusListOutdated", "UnknownLicense"]
 
 SYSTEM = "system"
+LONGEST_HOLDER = 200
 
 
 class Grant(msgspec.Struct, frozen=True):
@@ -72,11 +79,12 @@ class Guard:
         self.trust = trust
         self.policy = policy
         self._clock = clock
+        self._limits = frozenset(limit.name for limit in product.limits)
         self._loading = threading.Lock()
-        self._mark: int | None = None
         with database.write() as connection:
             ensure_installation(connection, self.now())
-            usage.ensure_totals(connection, [limit.name for limit in product.limits])
+            usage.ensure_totals(connection, self._limits)
+        self._mark = database.change_mark()
         self._snapshot = self._load(None)
 
     @classmethod
@@ -125,6 +133,7 @@ class Guard:
 
     def preview(self, operation: str, holder: str, /, **amounts: int) -> Decision:
         """Answer what :meth:`allocation` would decide for ``holder`` now, changing nothing."""
+        _check_holder(holder)
         with self.database.read() as connection:
             return self._decide(connection, self._evaluate(connection), operation, holder, amounts)
 
@@ -137,6 +146,7 @@ class Guard:
         ``amounts`` are absolute units by limit; a retry changes nothing. Raises :class:`Refused` before the body
         runs; rolls back where the body raises.
         """
+        _check_holder(holder)
         with self.database.write() as connection:
             usage.lock(connection, amounts)
             status = self._evaluate(connection)
@@ -153,6 +163,10 @@ class Guard:
     @contextmanager
     def releasing(self, holder: str, /, *features: str, actor: str = SYSTEM) -> Iterator[Connection]:
         """Give back what ``holder`` holds of ``features``, in a transaction the caller adds to. Never refused."""
+        _check_holder(holder)
+        for name in features:
+            if name not in self._limits:
+                raise ProductError(f"The product {self.product.name!r} has no limit {name!r}.")
         with self.database.write() as connection:
             freed = {name: usage.release(connection, name, holder) for name in sorted(features)}
             self._record(connection, audit.Event.RELEASED, actor, holder, **freed)
@@ -163,14 +177,7 @@ class Guard:
 
     def install(self, data: bytes, *, actor: str = SYSTEM, dry_run: bool = False, acknowledge: bool = False) -> Outcome:
         """Install a license file. Raises :class:`Refused`; the license before it stays in force then."""
-        self.reload()
-        installer = self._installer(actor)
-        try:
-            license_ = installer.verified(data, self._snapshot.stored)
-            return self._install(installer, license_, dry_run=dry_run, acknowledge=acknowledge)
-        except Refused as error:
-            self._record_refusal(actor, error.decision)
-            raise
+        return self._install(data, actor=actor, dry_run=dry_run, acknowledge=acknowledge)
 
     def restore(self, license_id: int, *, actor: str = SYSTEM, acknowledge: bool = False) -> Outcome:
         """Put a license of the history in force again, verified anew.
@@ -181,10 +188,7 @@ class Guard:
             found = licenses.read_license(connection, license_id)
         if found is None:
             raise UnknownLicense(f"The license history has no entry {license_id}.")
-        self.reload()
-        installer = self._installer(actor)
-        license_ = installer.verified(found.signed.encode(), self._snapshot.stored)
-        return self._install(installer, license_, dry_run=False, acknowledge=acknowledge, restored_from=license_id)
+        return self._install(found.signed.encode(), actor=actor, acknowledge=acknowledge, restored_from=license_id)
 
     @property
     def license_id(self) -> int | None:
@@ -204,6 +208,7 @@ class Guard:
         found = verify_status_list(data, self.trust)
         sequence = found.content.sequence
         with self.database.write() as connection:
+            lock_installation(connection)
             held = read_facts(connection, self.trust).installation.status_list_sequence
             if held is not None and sequence < held:
                 raise StatusListOutdated(f"This is status list {sequence}, and this server holds list {held} already.")
@@ -213,7 +218,10 @@ class Guard:
         return found
 
     def request(self, *, product_version: str, wishes: str | None = None) -> bytes:
-        """Write the request for a license of this server, signed with the server's own key."""
+        """Write the request for a license of this server, signed with the server's own key.
+
+        ``wishes`` has at most 1,000 characters, ``product_version`` 1 to 200.
+        """
         stored = self._snapshot.stored
         found = stored.facts.license
         request = LicenseRequest(
@@ -226,6 +234,10 @@ class Guard:
             installed=found.terms.jti if isinstance(found, License) else None,
             wishes=wishes,
         )
+        try:
+            msgspec.convert(msgspec.to_builtins(request), LicenseRequest)
+        except msgspec.ValidationError as error:
+            raise ProductError(f"That cannot be requested: {error}.") from None
         return sign_request(request, stored.installation.signing_key())
 
     def renew_serial_number(self, *, actor: str = SYSTEM) -> str:
@@ -248,8 +260,8 @@ class Guard:
         mark = self.database.change_mark()
         if mark is not None and mark == self._mark:
             return False
-        self._mark = mark
         self.reload()
+        self._mark = mark
         return True
 
     def tick(self) -> None:
@@ -257,6 +269,7 @@ class Guard:
         now = self.now()
         limits = {feature.name: feature.limit for feature in self.status().features.values() if feature.kind == "limit"}
         with self.database.write() as connection:
+            lock_installation(connection)
             note_moment(connection, now)
             usage.sample(connection, limits, now.replace(minute=0, second=0, microsecond=0))
         self.reload()
@@ -280,24 +293,30 @@ class Guard:
         wanted = {name: Amount(units, usage.held(connection, name, holder)) for name, units in amounts.items()}
         return decide(status, operation, wanted)
 
-    def _installer(self, actor: str) -> Installer:
-        return Installer(product=self.product, trust=self.trust, policy=self.policy, now=self.now(), actor=actor)
-
     def _install(
         self,
-        installer: Installer,
-        license_: License,
+        data: bytes,
         *,
-        dry_run: bool,
+        actor: str,
         acknowledge: bool,
+        dry_run: bool = False,
         restored_from: int | None = None,
     ) -> Outcome:
-        with self.database.write() as connection:
-            restoring = restored_from is not None
-            outcome = installer.prepare(connection, license_, acknowledged=acknowledge or dry_run, restoring=restoring)
-            if dry_run:
-                return outcome
-            installer.store(connection, license_, restored_from=restored_from)
+        self.reload()
+        now, stored = self.now(), self._snapshot.stored
+        installer = Installer(product=self.product, trust=self.trust, policy=self.policy, now=now, actor=actor)
+        try:
+            license_ = installer.verified(data, stored)
+            with self.database.write() as connection:
+                lock_installation(connection)
+                restoring, acknowledged = restored_from is not None, acknowledge or dry_run
+                outcome = installer.prepare(connection, license_, acknowledged=acknowledged, restoring=restoring)
+                if dry_run:
+                    return outcome
+                installer.store(connection, license_, restored_from=restored_from)
+        except Refused as error:
+            self._record_refusal(actor, error.decision)
+            raise
         self.reload()
         return msgspec.structs.replace(outcome, installed=True)
 
@@ -314,3 +333,8 @@ class Guard:
                 diagnosis=decision.diagnosis_code,
                 message=decision.message,
             )
+
+
+def _check_holder(holder: str) -> None:
+    if not 0 < len(holder) <= LONGEST_HOLDER:
+        raise ProductError(f"A holder has a name of 1 to {LONGEST_HOLDER} characters, not {len(holder):,}.")

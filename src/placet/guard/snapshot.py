@@ -35,8 +35,9 @@ class Snapshot:
         known = self._status
         if known is not None and known.evaluated_at.timestamp() <= now < _end(known):
             return known
-        self._status = evaluate(self.stored.facts, self._product, datetime.fromtimestamp(now, UTC), self._policy)
-        return self._status
+        status = evaluate(self.stored.facts, self._product, datetime.fromtimestamp(now, UTC), self._policy)
+        self._status = status
+        return status
 
     def answer(self, operation: str, now: float) -> Decision:
         """Decide an operation that takes no amounts, and keep the answer for as long as it holds."""

@@ -88,7 +88,7 @@ def in_force(connection: Connection, kind: Kind, now: datetime) -> list[Credenti
 
 
 def _hash(secret: str) -> str:
-    return hashlib.sha256(secret.encode()).hexdigest()
+    return hashlib.sha256(secret.encode(errors="surrogatepass")).hexdigest()
 
 
 def _in_force(kind: Kind, secret: str, now: datetime) -> ColumnElement[bool]:

@@ -61,7 +61,7 @@ def find_revocation(row: Installation, found: License | Rejection | None, trust:
 
 
 def evaluation_start(row: Installation, found: License | Rejection | None) -> datetime | None:
-    """Answer when the evaluation ``found`` was first installed here, if it is one that was."""
-    if isinstance(found, License) and found.terms.jti == row.evaluation_jti:
+    """Answer when the evaluation of this installation began, if ``found`` is one: there is one, whichever it is."""
+    if isinstance(found, License) and found.terms.evaluation_seconds is not None:
         return row.evaluation_started_at
     return None

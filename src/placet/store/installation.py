@@ -3,10 +3,11 @@
 from datetime import datetime
 
 import msgspec
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, insert, select, update
 
 from placet.license import serial
 from placet.license.keys import SigningKey
+from placet.store import dialects
 from placet.store.rows import the_one
 from placet.store.schema import installation
 
@@ -43,9 +44,21 @@ def read_installation(connection: Connection) -> Installation:
 
 def ensure_installation(connection: Connection, now: datetime) -> None:
     """Give the server its identity, once: a serial number and a key pair of its own."""
-    if connection.execute(select(func.count()).select_from(installation)).scalar_one() == 0:
+    if _is_there(connection):
+        return
+    dialects.set_up_alone(connection)
+    if not _is_there(connection):
         identity = {"serial_number": serial.generate(), "server_key": SigningKey.generate().to_pem().decode()}
         connection.execute(insert(installation).values(id=1, created_at=now, revision=1, **identity))
+
+
+def _is_there(connection: Connection) -> bool:
+    return connection.execute(select(installation.c.id)).first() is not None
+
+
+def lock_installation(connection: Connection) -> None:
+    """Lock the installation until the transaction ends, so that what is decided by its row stays true."""
+    connection.execute(select(installation.c.id).with_for_update())
 
 
 def change_installation(connection: Connection, **values: object) -> None:

@@ -45,7 +45,7 @@ def add_license(
             serial_number=terms.serial_number,
             expires_at=terms.expires_at(),
             installed_at=now,
-            installed_by=actor,
+            installed_by=actor[:200],
             restored_from=restored_from,
         )
         .returning(licenses.c.id)

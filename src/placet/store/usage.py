@@ -11,6 +11,7 @@ from datetime import datetime
 import msgspec
 from sqlalchemy import Connection, delete, func, insert, select, update
 
+from placet.store import dialects
 from placet.store.rows import all_of
 from placet.store.schema import allocations, totals, usage_samples
 
@@ -47,8 +48,11 @@ def usage(connection: Connection) -> dict[str, int]:
 
 def ensure_totals(connection: Connection, features: Iterable[str]) -> None:
     """Make the totals of ``features`` that are missing."""
-    there = usage(connection)
-    for feature in sorted(set(features) - there.keys()):
+    wanted = set(features)
+    if wanted <= usage(connection).keys():
+        return
+    dialects.set_up_alone(connection)
+    for feature in sorted(wanted - usage(connection).keys()):
         connection.execute(insert(totals).values(feature=feature, used=0))
 
 
