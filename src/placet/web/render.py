@@ -1,10 +1,11 @@
 """Statuses, decisions and changes as the members of JSON answers. Every surface renders the same decision."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
-from placet.enforcement import Decision, Status
+from placet.enforcement import Decision, Notice, Status
 from placet.guard import Outcome
 from placet.license.document import License
 from placet.license.instants import from_numeric_date, rfc3339
@@ -17,8 +18,12 @@ def decision_members(decision: Decision) -> dict[str, Any]:
     """The numbers and explanations of a decision, as members of a problem document."""
     members: dict[str, Any] = msgspec.to_builtins(decision)
     kept = {name: value for name, value in members.items() if name not in _NOT_MEMBERS and value is not None}
-    warnings = members.get("warnings")
-    return kept | ({"warnings": warnings} if warnings else {})
+    return kept | ({"warnings": notice_members(decision.warnings)} if decision.warnings else {})
+
+
+def notice_members(notices: Sequence[Notice]) -> list[dict[str, Any]]:
+    """Messages as entries of a list; ``diagnosis`` is null where no cause lies behind the text."""
+    return [{"diagnosis": None} | msgspec.to_builtins(notice) for notice in notices]
 
 
 def status_document(status: Status, history_id: int | None = None) -> dict[str, Any]:
@@ -30,8 +35,8 @@ def status_document(status: Status, history_id: int | None = None) -> dict[str, 
         "evaluated_at": rfc3339(status.evaluated_at),
         "license": None if status.license is None else license_document(status.license, status) | {"id": history_id},
         "features": [feature_members(status, name) for name in status.features],
-        "errors": msgspec.to_builtins(status.errors),
-        "warnings": msgspec.to_builtins(status.warnings),
+        "errors": notice_members(status.errors),
+        "warnings": notice_members(status.warnings),
     }
 
 

@@ -5,10 +5,9 @@ from typing import Any
 from litestar import Controller, get
 
 from placet.license.instants import rfc3339
-from placet.platform.server import PlatformServer
 from placet.store import usage
 from placet.web.access import Access, requires
-from placet.web.api.parameters import FeatureName
+from placet.web.api.parameters import FeatureName, Server
 from placet.web.problems import Problem
 from placet.web.render import feature_members
 
@@ -20,14 +19,14 @@ class FeatureController(Controller):
     tags = ("features",)
 
     @get(opt=requires(Access.SIGNED_IN), sync_to_thread=True)
-    def features(self, server: PlatformServer) -> list[dict[str, Any]]:
+    def features(self, server: Server) -> list[dict[str, Any]]:
         """Every feature as the license grants it here."""
         server.guard.refresh()
         status = server.guard.status()
         return [feature_members(status, name) for name in status.features]
 
     @get("/{name:str}/usage", opt=requires(Access.SIGNED_IN), sync_to_thread=True)
-    def usage(self, server: PlatformServer, name: FeatureName) -> dict[str, Any]:
+    def usage(self, server: Server, name: FeatureName) -> dict[str, Any]:
         """One feature with who holds how many units of it, and samples of its usage over time."""
         server.guard.refresh()
         status = server.guard.status()

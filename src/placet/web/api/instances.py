@@ -2,14 +2,15 @@
 
 from typing import Any
 
-import msgspec
 from litestar import Controller, Request, delete, get, post
+from litestar.params import RawBody
 
 from placet.license.instants import rfc3339
 from placet.platform.instances import Instance, Purpose
 from placet.platform.server import PlatformServer
 from placet.web.access import Access, caller_of, requires
-from placet.web.api.parameters import ARCHIVE_BODY, InstanceId
+from placet.web.api.parameters import ARCHIVE_BODY, InstanceId, Server
+from placet.web.render import notice_members
 
 
 class RunController(Controller):
@@ -19,23 +20,23 @@ class RunController(Controller):
     tags = ("runs",)
 
     @post(opt=requires(Access.SIGNED_IN), request_max_body_size=ARCHIVE_BODY, sync_to_thread=True)
-    def start(self, server: PlatformServer, request: Request[Any, Any, Any], body: bytes) -> dict[str, Any]:
+    def start(self, server: Server, request: Request[Any, Any, Any], body: RawBody) -> dict[str, Any]:
         """Run the module whose zip is the body privately, at ``/personal/{id}/``."""
         server.guard.refresh()
         return _instance(server.instances.start(body, Purpose.RUN, actor=caller_of(request).name))
 
     @get(opt=requires(Access.SIGNED_IN))
-    async def runs(self, server: PlatformServer, request: Request[Any, Any, Any]) -> list[dict[str, Any]]:
+    async def runs(self, server: Server, request: Request[Any, Any, Any]) -> list[dict[str, Any]]:
         """The caller's runs; an administrator sees everybody's."""
         return _visible(server, request, Purpose.RUN)
 
     @get("/{instance_id:str}", opt=requires(Access.SIGNED_IN))
-    async def run(self, server: PlatformServer, instance_id: InstanceId) -> dict[str, Any]:
+    async def run(self, server: Server, instance_id: InstanceId) -> dict[str, Any]:
         """One run, with the end of what it has printed."""
         return _with_output(server.instances.find(instance_id, Purpose.RUN))
 
     @delete("/{instance_id:str}", opt=requires(Access.SIGNED_IN), status_code=200, sync_to_thread=True)
-    def stop(self, server: PlatformServer, request: Request[Any, Any, Any], instance_id: InstanceId) -> dict[str, Any]:
+    def stop(self, server: Server, request: Request[Any, Any, Any], instance_id: InstanceId) -> dict[str, Any]:
         """Stop a run."""
         server.instances.stop(instance_id, Purpose.RUN, actor=caller_of(request).name)
         return {"id": instance_id, "stopped": True}
@@ -48,23 +49,23 @@ class DebugController(Controller):
     tags = ("debug sessions",)
 
     @post(opt=requires(Access.SIGNED_IN), request_max_body_size=ARCHIVE_BODY, sync_to_thread=True)
-    def start(self, server: PlatformServer, request: Request[Any, Any, Any], body: bytes) -> dict[str, Any]:
+    def start(self, server: Server, request: Request[Any, Any, Any], body: RawBody) -> dict[str, Any]:
         """Run the module whose zip is the body under a debugger, and answer where its DAP server listens."""
         server.guard.refresh()
         return _instance(server.instances.start(body, Purpose.DEBUG, actor=caller_of(request).name))
 
     @get(opt=requires(Access.SIGNED_IN))
-    async def sessions(self, server: PlatformServer, request: Request[Any, Any, Any]) -> list[dict[str, Any]]:
+    async def sessions(self, server: Server, request: Request[Any, Any, Any]) -> list[dict[str, Any]]:
         """The caller's debug sessions; an administrator sees everybody's."""
         return _visible(server, request, Purpose.DEBUG)
 
     @get("/{instance_id:str}", opt=requires(Access.SIGNED_IN))
-    async def session(self, server: PlatformServer, instance_id: InstanceId) -> dict[str, Any]:
+    async def session(self, server: Server, instance_id: InstanceId) -> dict[str, Any]:
         """One debug session, with the end of what it has printed."""
         return _with_output(server.instances.find(instance_id, Purpose.DEBUG))
 
     @delete("/{instance_id:str}", opt=requires(Access.SIGNED_IN), status_code=200, sync_to_thread=True)
-    def stop(self, server: PlatformServer, request: Request[Any, Any, Any], instance_id: InstanceId) -> dict[str, Any]:
+    def stop(self, server: Server, request: Request[Any, Any, Any], instance_id: InstanceId) -> dict[str, Any]:
         """Stop a debug session."""
         server.instances.stop(instance_id, Purpose.DEBUG, actor=caller_of(request).name)
         return {"id": instance_id, "stopped": True}
@@ -85,7 +86,7 @@ def _instance(instance: Instance) -> dict[str, Any]:
         "started_at": rfc3339(instance.started_at.replace(microsecond=0)),
         "started_by": instance.started_by,
         "alive": instance.worker.is_alive(),
-        "warnings": msgspec.to_builtins(instance.decision.warnings),
+        "warnings": notice_members(instance.decision.warnings),
     }
     if instance.debugger is not None:
         members |= {"host": instance.debugger.host, "port": instance.debugger.port}

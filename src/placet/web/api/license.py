@@ -4,15 +4,15 @@ from typing import Annotated, Any
 
 import msgspec
 from litestar import Controller, Request, Response, get, post, put
+from litestar.params import JSONBody, RawBody
 from msgspec import Meta
 
 from placet import __version__
 from placet.guard import Outcome
 from placet.license.instants import rfc3339
-from placet.platform.server import PlatformServer
 from placet.web.access import Access, caller_of, requires
-from placet.web.api.parameters import DOCUMENT_BODY, SMALL_BODY, flag
-from placet.web.render import changes_of, license_document, status_document
+from placet.web.api.parameters import DOCUMENT_BODY, SMALL_BODY, Server, flag
+from placet.web.render import changes_of, license_document, notice_members, status_document
 
 
 class Restore(msgspec.Struct, frozen=True):
@@ -29,13 +29,13 @@ class LicenseController(Controller):
     tags = ("license",)
 
     @get(opt=requires(Access.SIGNED_IN), sync_to_thread=True)
-    def status(self, server: PlatformServer) -> dict[str, Any]:
+    def status(self, server: Server) -> dict[str, Any]:
         """The license as it stands on this server."""
         server.guard.refresh()
         return status_document(server.guard.status(), server.guard.license_id)
 
     @put(opt=requires(Access.ADMINISTRATOR), request_max_body_size=DOCUMENT_BODY, sync_to_thread=True)
-    def install(self, server: PlatformServer, request: Request[Any, Any, Any], body: bytes) -> dict[str, Any]:
+    def install(self, server: Server, request: Request[Any, Any, Any], body: RawBody) -> dict[str, Any]:
         """Install the license file that is the body. Refused, the one before stays in force."""
         outcome = server.guard.install(
             body,
@@ -46,7 +46,7 @@ class LicenseController(Controller):
         return _outcome(outcome)
 
     @get("/request", opt=requires(Access.SIGNED_IN), sync_to_thread=True)
-    def request_file(self, server: PlatformServer) -> Response[bytes]:
+    def request_file(self, server: Server) -> Response[bytes]:
         """The signed request for a license of this server, to be sent to the vendor."""
         server.guard.refresh()
         data = server.guard.request(product_version=__version__)
@@ -55,7 +55,7 @@ class LicenseController(Controller):
         return Response(data, media_type="application/jose+json", headers=headers)
 
     @get("/history", opt=requires(Access.SIGNED_IN), sync_to_thread=True)
-    def history(self, server: PlatformServer) -> list[dict[str, Any]]:
+    def history(self, server: Server) -> list[dict[str, Any]]:
         """The licenses that were installed here, newest first."""
         current = server.guard.license_id
         return [
@@ -82,14 +82,14 @@ class LicenseController(Controller):
         request_max_body_size=SMALL_BODY,
         sync_to_thread=True,
     )
-    def restore(self, server: PlatformServer, request: Request[Any, Any, Any], data: Restore) -> dict[str, Any]:
+    def restore(self, server: Server, request: Request[Any, Any, Any], data: JSONBody[Restore]) -> dict[str, Any]:
         """Put a license of the history in force again."""
         acknowledge = data.acknowledge or flag(request, "acknowledge")
         outcome = server.guard.restore(data.id, actor=caller_of(request).name, acknowledge=acknowledge)
         return _outcome(outcome)
 
     @put("/status-list", opt=requires(Access.ADMINISTRATOR), request_max_body_size=DOCUMENT_BODY, sync_to_thread=True)
-    def status_list(self, server: PlatformServer, request: Request[Any, Any, Any], body: bytes) -> dict[str, Any]:
+    def status_list(self, server: Server, request: Request[Any, Any, Any], body: RawBody) -> dict[str, Any]:
         """Install the vendor's signed list of revoked licenses."""
         found = server.guard.install_status_list(body, actor=caller_of(request).name)
         revoked = [entry.jti for entry in found.content.revoked]
@@ -102,6 +102,6 @@ def _outcome(outcome: Outcome) -> dict[str, Any]:
         "license": license_document(outcome.license, outcome.after),
         "changes": changes_of(outcome),
         "state": outcome.after.state,
-        "errors": msgspec.to_builtins(outcome.after.errors),
-        "warnings": msgspec.to_builtins(outcome.after.warnings),
+        "errors": notice_members(outcome.after.errors),
+        "warnings": notice_members(outcome.after.warnings),
     }

@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 import msgspec
 from litestar import Controller, Request, Response, delete, get, post
+from litestar.params import JSONBody, RawBody
 from msgspec import Meta
 
 from placet.license.instants import rfc3339
@@ -13,7 +14,8 @@ from placet.platform.server import PlatformServer
 from placet.store import audit, modules
 from placet.store.modules import ModuleVersion
 from placet.web.access import Access, caller_of, requires
-from placet.web.api.parameters import ARCHIVE_BODY, ModuleName, flag
+from placet.web.api.parameters import ARCHIVE_BODY, ModuleName, Server, flag
+from placet.web.render import notice_members
 
 QUERY_BODY = 1024 * 1024
 
@@ -35,7 +37,7 @@ class ModuleController(Controller):
     tags = ("modules",)
 
     @post(opt=requires(Access.SIGNED_IN), request_max_body_size=ARCHIVE_BODY, sync_to_thread=True)
-    def publish(self, server: PlatformServer, request: Request[Any, Any, Any], body: bytes) -> Response[dict[str, Any]]:
+    def publish(self, server: Server, request: Request[Any, Any, Any], body: RawBody) -> Response[dict[str, Any]]:
         """Publish the module whose zip is the body. ``?dry_run`` answers what it would do."""
         dry_run = flag(request, "dry_run")
         server.guard.refresh()
@@ -43,19 +45,19 @@ class ModuleController(Controller):
         return Response(_published(published), status_code=200 if dry_run else 201)
 
     @get(opt=requires(Access.SIGNED_IN), sync_to_thread=True)
-    def modules(self, server: PlatformServer) -> list[dict[str, Any]]:
+    def modules(self, server: Server) -> list[dict[str, Any]]:
         """The published modules."""
         with server.guard.database.read() as connection:
             return [_module(server, version) for version in modules.active_versions(connection)]
 
     @get("/{name:str}", opt=requires(Access.SIGNED_IN), sync_to_thread=True)
-    def module(self, server: PlatformServer, name: ModuleName) -> dict[str, Any]:
+    def module(self, server: Server, name: ModuleName) -> dict[str, Any]:
         """One module, with each element that counts and why."""
         version = _active(server, name)
         return _module(server, version) | {"elements": version.elements}
 
     @delete("/{name:str}", opt=requires(Access.SIGNED_IN), status_code=200, sync_to_thread=True)
-    def delete(self, server: PlatformServer, request: Request[Any, Any, Any], name: ModuleName) -> dict[str, Any]:
+    def delete(self, server: Server, request: Request[Any, Any, Any], name: ModuleName) -> dict[str, Any]:
         """Delete a module, whatever the license says. Its database is put aside, not destroyed."""
         kept = server.publisher.delete(name, actor=caller_of(request).name)
         return {"name": name, "deleted": True, "database_kept_as": None if kept is None else kept.name}
@@ -68,7 +70,7 @@ class ModuleController(Controller):
         sync_to_thread=True,
     )
     def query(
-        self, server: PlatformServer, request: Request[Any, Any, Any], name: ModuleName, data: Query
+        self, server: Server, request: Request[Any, Any, Any], name: ModuleName, data: JSONBody[Query]
     ) -> dict[str, Any]:
         """Test a query against the module's database, in a transaction that is always rolled back."""
         server.guard.refresh()
@@ -82,7 +84,7 @@ class ModuleController(Controller):
             detail = {"version": version.version, "rows": len(result.rows)}
             audit.record(connection, audit.Event.QUERY_TESTED, now=now, actor=actor, subject=name, **detail)
         answer: dict[str, Any] = msgspec.to_builtins(result)
-        return answer | {"warnings": msgspec.to_builtins(decision.warnings)}
+        return answer | {"warnings": notice_members(decision.warnings)}
 
 
 def _active(server: PlatformServer, name: str) -> ModuleVersion:
@@ -116,5 +118,5 @@ def _published(published: Published) -> dict[str, Any]:
         "units_before": published.units_before,
         "elements": msgspec.to_builtins(published.units.elements),
         "decision": msgspec.to_builtins(published.decision),
-        "warnings": msgspec.to_builtins(published.decision.warnings),
+        "warnings": notice_members(published.decision.warnings),
     }

@@ -10,8 +10,8 @@ from sqlalchemy.exc import DatabaseError
 
 from placet import __version__
 from placet.enforcement import State, Status
-from placet.platform.server import PlatformServer
 from placet.web.access import Access, requires
+from placet.web.api.parameters import Server
 
 log = structlog.get_logger()
 
@@ -23,7 +23,7 @@ async def health() -> dict[str, str]:
 
 
 @get("/readyz", opt=requires(Access.PUBLIC), tags=["operations"], sync_to_thread=True)
-def ready(server: PlatformServer) -> Response[dict[str, Any]]:
+def ready(server: Server) -> Response[dict[str, Any]]:
     """The server can do its work: its database answers."""
     try:
         with server.guard.database.read() as connection:
@@ -35,7 +35,7 @@ def ready(server: PlatformServer) -> Response[dict[str, Any]]:
 
 
 @get("/metrics", opt=requires(Access.PUBLIC), tags=["operations"], sync_to_thread=True)
-def metrics(server: PlatformServer) -> Response[bytes]:
+def metrics(server: Server) -> Response[bytes]:
     """The license and its usage in Prometheus' text format. Numbers only: no names of customers, users or modules."""
     return Response(_measured(server.guard.status()), media_type="text/plain; version=0.0.4")
 

@@ -1,12 +1,16 @@
-"""Parameters that several routes share, each with its type and its cap."""
+"""What several routes share: the server, and parameters, each with its type and its cap."""
 
 from typing import Annotated, Any
 
 from litestar import Request
+from litestar.di import NamedDependency
 from litestar.params import Parameter
 from msgspec import Meta
 
+from placet.platform.server import PlatformServer
 from placet.web.problems import Problem
+
+Server = NamedDependency[PlatformServer]
 
 ModuleName = Annotated[str, Parameter(pattern="^[a-z][a-z0-9_-]{0,62}$", description="A module's name")]
 FeatureName = Annotated[str, Parameter(pattern="^[a-z][a-z0-9_]{0,62}$", description="A feature's name")]

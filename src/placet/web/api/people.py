@@ -4,15 +4,15 @@ from typing import Annotated, Any
 
 import msgspec
 from litestar import Controller, Request, delete, get, post
-from litestar.params import Parameter
+from litestar.params import JSONBody, Parameter
 
 from placet.license.instants import rfc3339
-from placet.platform.server import PlatformServer
 from placet.store import audit
 from placet.store.credentials import Kind, Role
 from placet.store.users import User
 from placet.web.access import Access, caller_of, requires
-from placet.web.api.parameters import SMALL_BODY, PersonName, UserName
+from placet.web.api.parameters import SMALL_BODY, PersonName, Server, UserName
+from placet.web.render import notice_members
 
 
 class NewUser(msgspec.Struct, frozen=True):
@@ -36,24 +36,24 @@ class UserController(Controller):
     tags = ("users",)
 
     @get(opt=requires(Access.ADMINISTRATOR), sync_to_thread=True)
-    def users(self, server: PlatformServer) -> list[dict[str, Any]]:
+    def users(self, server: Server) -> list[dict[str, Any]]:
         """The users. A deactivated one holds no seat."""
         return [_user(user) for user in server.people.users()]
 
     @post(opt=requires(Access.ADMINISTRATOR), request_max_body_size=SMALL_BODY, sync_to_thread=True)
-    def add(self, server: PlatformServer, request: Request[Any, Any, Any], data: NewUser) -> dict[str, Any]:
+    def add(self, server: Server, request: Request[Any, Any, Any], data: JSONBody[NewUser]) -> dict[str, Any]:
         """Add a user, who is active and takes a seat."""
         user, decision = server.people.add(data.name, data.role, actor=caller_of(request).name)
-        return _user(user) | {"warnings": msgspec.to_builtins(decision.warnings)}
+        return _user(user) | {"warnings": notice_members(decision.warnings)}
 
     @post("/{name:str}/activate", opt=requires(Access.ADMINISTRATOR), status_code=200, sync_to_thread=True)
-    def activate(self, server: PlatformServer, request: Request[Any, Any, Any], name: UserName) -> dict[str, Any]:
+    def activate(self, server: Server, request: Request[Any, Any, Any], name: UserName) -> dict[str, Any]:
         """Give a user a seat again."""
         user, decision = server.people.activate(name, actor=caller_of(request).name)
-        return _user(user) | {"warnings": msgspec.to_builtins(decision.warnings)}
+        return _user(user) | {"warnings": notice_members(decision.warnings)}
 
     @post("/{name:str}/deactivate", opt=requires(Access.ADMINISTRATOR), status_code=200, sync_to_thread=True)
-    def deactivate(self, server: PlatformServer, request: Request[Any, Any, Any], name: UserName) -> dict[str, Any]:
+    def deactivate(self, server: Server, request: Request[Any, Any, Any], name: UserName) -> dict[str, Any]:
         """Free a user's seat, whatever the license says."""
         return _user(server.people.deactivate(name, actor=caller_of(request).name))
 
@@ -65,7 +65,7 @@ class TokenController(Controller):
     tags = ("tokens",)
 
     @get(opt=requires(Access.ADMINISTRATOR), sync_to_thread=True)
-    def tokens(self, server: PlatformServer) -> list[dict[str, Any]]:
+    def tokens(self, server: Server) -> list[dict[str, Any]]:
         """The tokens in force, without their secrets."""
         return [
             {"id": item.id, "name": item.name, "role": item.role, "created_at": rfc3339(item.created_at)}
@@ -73,7 +73,7 @@ class TokenController(Controller):
         ]
 
     @post(opt=requires(Access.ADMINISTRATOR), request_max_body_size=SMALL_BODY, sync_to_thread=True)
-    def create(self, server: PlatformServer, request: Request[Any, Any, Any], data: NewToken) -> dict[str, Any]:
+    def create(self, server: Server, request: Request[Any, Any, Any], data: JSONBody[NewToken]) -> dict[str, Any]:
         """Make a token. This answer is the only time it is told."""
         token_id, secret = server.people.create_token(data.name, data.role, actor=caller_of(request).name)
         return {"id": token_id, "name": data.name, "role": data.role, "token": secret}
@@ -81,7 +81,7 @@ class TokenController(Controller):
     @delete("/{token_id:int}", opt=requires(Access.ADMINISTRATOR), status_code=200, sync_to_thread=True)
     def revoke(
         self,
-        server: PlatformServer,
+        server: Server,
         request: Request[Any, Any, Any],
         token_id: Annotated[int, Parameter(ge=1, le=2**53)],
     ) -> dict[str, Any]:
@@ -92,7 +92,7 @@ class TokenController(Controller):
 
 @get("/api/v1/audit", opt=requires(Access.ADMINISTRATOR), tags=["audit"], sync_to_thread=True)
 def audit_events(
-    server: PlatformServer,
+    server: Server,
     before: Annotated[int | None, Parameter(ge=1, le=2**53, required=False)] = None,
     most: Annotated[int, Parameter(ge=1, le=1000)] = 200,
 ) -> list[dict[str, Any]]:
