@@ -14,6 +14,8 @@ The rules, in the order they are asked; the first that holds refuses:
 What is left is allowed, with the status's warnings; past a limit and within its tolerance also with W4. A holder
 that needs no more units than it holds already is always within the limit. What a product does not define as an
 operation (sign-in, views, deleting, deactivating, uploading a license) is never asked here and never refused.
+
+Rules 1 to 4 follow the state, of which there is one: a revoked license of another server is told as revoked.
 """
 
 from collections.abc import Iterator, Mapping
