@@ -16,6 +16,7 @@ from placet.store import dialects
 SCHEMA_VERSION = "0001"
 """The newest migration. Compared without Alembic, which is imported only where the schema is behind."""
 
+LONGEST_URL = 2000
 _REVISION = re.compile("[0-9]{4}")
 
 
@@ -40,6 +41,8 @@ class Database:
 
         A SQLite file made anew is readable by its owner alone.
         """
+        if isinstance(url, str) and len(url) > LONGEST_URL:
+            raise _no_database(f"it has {len(url):,} characters, and {LONGEST_URL:,} is the most")
         try:
             parsed = make_url(url)
             engine = create_engine(parsed, **dialects.engine_arguments(parsed))
@@ -55,6 +58,9 @@ class Database:
         except DatabaseError as error:
             database.close()
             raise DatabaseUnusable(f"The database {parsed!r} cannot be used: {error.orig}") from error
+        except UnicodeError:
+            database.close()
+            raise _no_database("its host has a name no host can have") from None
         except DatabaseUnusable:
             database.close()
             raise

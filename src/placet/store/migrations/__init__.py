@@ -1,10 +1,13 @@
 """The migrations, Alembic's, run in the caller's transaction."""
 
+import threading
 from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection
+
+_ONE_AT_A_TIME = threading.Lock()  # Alembic's context is a global of the process, whichever database it is about
 
 
 def configuration() -> Config:
@@ -18,4 +21,5 @@ def upgrade(connection: Connection, revision: str = "head") -> None:
     """Bring the schema up to ``revision`` on this connection, inside its transaction."""
     config = configuration()
     config.attributes["connection"] = connection
-    command.upgrade(config, revision)
+    with _ONE_AT_A_TIME:
+        command.upgrade(config, revision)
