@@ -127,11 +127,11 @@ class ServerProcess:
 
     # The process
 
-    def start(self) -> None:
+    def start(self, *more: object) -> None:
         """Start it, and wait until it says its address."""
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [*map(str, self._command)],
+                [*map(str, [*self._command, *more])],
                 env=environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,

@@ -11,6 +11,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import StatementError
 from sqlalchemy.schema import CreateIndex, CreateTable
 
+from builders import PRODUCT, TRUST, a_license, a_status_list
 from placet.enforcement import Policy
 from placet.guard import Guard
 from placet.store import audit, credentials, modules, usage, users
@@ -108,8 +109,6 @@ def test_rows_are_numbered_by_64_bits() -> None:
 
 def everything(database: Database) -> None:
     """Use each statement of the store."""
-    from builders import PRODUCT, TRUST, a_license, a_status_list  # noqa: PLC0415
-
     guard = Guard(database, PRODUCT, TRUST, policy=Policy(), clock=NOW.timestamp)
     guard.install(a_license(serial_number=guard.status().serial_number))
     guard.restore(guard.history()[0].id)

@@ -5,7 +5,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -114,3 +114,9 @@ def write_durably(path: Path, content: dict[str, Any]) -> None:
 def remove_tree(path: Path) -> None:
     """Remove a directory and everything below it, if it is there."""
     shutil.rmtree(path, ignore_errors=True)
+
+
+def remove_empty(path: Path) -> None:
+    """Remove a directory if it is there and nothing is in it."""
+    with suppress(OSError):
+        path.rmdir()

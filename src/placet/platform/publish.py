@@ -19,7 +19,7 @@ import msgspec
 from placet.enforcement import Decision, Refused
 from placet.guard import Guard
 from placet.platform.build import MODULE, Unpacked, compile_module, measure, open_archive, schema_of, site_of
-from placet.platform.layout import Layout, remove_tree, write_durably
+from placet.platform.layout import Layout, remove_empty, remove_tree, write_durably
 from placet.platform.manifest import read_manifest
 from placet.platform.product import SOFTWARE_UNITS
 from placet.platform.schema import apply_schema, check_schema, undo_schema
@@ -75,7 +75,7 @@ class Publisher:
 
         Raises :class:`Refused` (the license), ``ModuleProblem`` (the module) or :class:`ModuleBusy`.
         """
-        self._guard.require(PUBLISH)  # what no archive can change is told before anything is unpacked
+        self._guard.require(PUBLISH, software_units=0)  # what no archive can change is told before one is unpacked
         version_id = str(uuid.uuid4())
         staging = self._layout.staging / version_id
         try:
@@ -104,19 +104,16 @@ class Publisher:
 
     def recover(self) -> None:
         """After a start: finish or take back what a crash interrupted, and remove what nothing refers to."""
-        with self._guard.database.read() as connection:
-            known = modules.known_versions(connection)
-            names = {version.module for version in modules.active_versions(connection)}
         for path in sorted(self._layout.journals.glob("*.json")):
-            journal = msgspec.convert(json.loads(path.read_text()), _Journal)
-            if journal.version_id not in known:
-                self._take_back(journal)
-            path.unlink()
-        for directory in self._layout.versions.glob("*/*"):
-            if directory.name not in known:
-                remove_tree(directory)
+            self._settle(path)
+        for torn in self._layout.journals.iterdir():
+            torn.unlink()
+        with self._guard.database.read() as connection:
+            active = {version.module: version.id for version in modules.active_versions(connection)}
+        for directory in self._layout.versions.iterdir():
+            self._keep_versions(directory.name, active.get(directory.name))
         for database in self._layout.databases.glob("*.sqlite3"):
-            if database.stem not in names:
+            if database.stem not in active:
                 self._put_database_aside(database.stem)
         for leftover in self._layout.staging.iterdir():
             remove_tree(leftover)
@@ -133,6 +130,7 @@ class Publisher:
         count = measure(unpacked)
         with self._guard.database.read() as connection:
             units_before = usage.held(connection, SOFTWARE_UNITS, manifest.name)
+            before = modules.active_version(connection, manifest.name)
         decision = self._guard.preview(PUBLISH, manifest.name, software_units=count.total)
         if not decision.allowed:
             raise Refused(decision)
@@ -140,7 +138,8 @@ class Publisher:
             compile_module(unpacked)
             with self._prepared(unpacked, version_id) as worker:
                 decision = self._commit(unpacked, version_id, count, actor)
-                self._supervisor.put(manifest.name, worker.spec, worker)
+            self._switch(manifest.name, worker)
+            self._keep_versions(manifest.name, version_id, None if before is None else before.id)
         return Published(
             name=manifest.name,
             version=manifest.version,
@@ -175,10 +174,9 @@ class Publisher:
         except BaseException:
             if worker is not None:
                 worker.stop()
-            self._take_back(journal)
+            self._settle(path)
             raise
-        finally:
-            path.unlink()
+        path.unlink()
 
     def _commit(self, unpacked: Unpacked, version_id: str, count: UnitCount, actor: str) -> Decision:
         """One transaction: allocation, version, active pointer and audit."""
@@ -202,6 +200,21 @@ class Publisher:
             audit.record(grant.connection, event, now=now, actor=actor, subject=manifest.name, **detail)
         return grant.decision
 
+    def _switch(self, name: str, worker: Worker) -> None:
+        """Let a committed version serve. Where the server is stopping meanwhile, it serves from the next start on."""
+        try:
+            self._supervisor.put(name, worker.spec, worker)
+        except RuntimeError:
+            worker.stop()
+
+    def _keep_versions(self, name: str, *kept: str | None) -> None:
+        """Remove the files of a module's other versions. The one before stays while its last requests end."""
+        directory = self._layout.versions / name
+        for version in directory.iterdir():
+            if version.name not in kept:
+                remove_tree(version)
+        remove_empty(directory)
+
     def _spec(self, name: str, version_id: str) -> WorkerSpec:
         directory = self._layout.version(name, version_id)
         manifest = read_manifest(directory / MODULE)
@@ -216,10 +229,18 @@ class Publisher:
             site=site_of(directory),
         )
 
-    def _take_back(self, journal: _Journal) -> None:
-        database = self._layout.module_database(journal.module)
-        undo_schema(database, journal.created, existed=journal.database_existed)
-        remove_tree(self._layout.version(journal.module, journal.version_id))
+    def _settle(self, path: Path) -> None:
+        """Take back what a journal tells of, unless it was committed. Where that can't be told, the journal stays."""
+        journal = msgspec.convert(json.loads(path.read_text()), _Journal)
+        with self._guard.database.read() as connection:
+            committed = journal.version_id in modules.known_versions(connection)
+        if not committed:
+            database = self._layout.module_database(journal.module)
+            undo_schema(database, journal.created, existed=journal.database_existed)
+            directory = self._layout.version(journal.module, journal.version_id)
+            remove_tree(directory)
+            remove_empty(directory.parent)
+        path.unlink()
 
     def _put_database_aside(self, name: str) -> Path | None:
         database = self._layout.module_database(name)

@@ -12,7 +12,7 @@ from litestar.exceptions import NotFoundException
 from placet.web.access import Access, requires
 
 _PATH = "/service-center/static"
-_MEDIA_TYPES = {"placet.css": "text/css; charset=utf-8", "placet.svg": "image/svg+xml"}
+_MEDIA_TYPES = {"placet.css": "text/css", "placet.svg": "image/svg+xml"}
 
 
 class Asset(msgspec.Struct, frozen=True, kw_only=True):

@@ -17,6 +17,19 @@ _PLACEHOLDERS = {
     "feature": "<feature>",
     "instant": "<instant>",
 }
+# What the framework itself answers with: its problems are named after their HTTP status.
+_STATUSES = (
+    HTTPStatus.BAD_REQUEST,
+    HTTPStatus.UNAUTHORIZED,
+    HTTPStatus.FORBIDDEN,
+    HTTPStatus.NOT_FOUND,
+    HTTPStatus.METHOD_NOT_ALLOWED,
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    HTTPStatus.TOO_MANY_REQUESTS,
+    HTTPStatus.INTERNAL_SERVER_ERROR,
+    HTTPStatus.SERVICE_UNAVAILABLE,
+)
 
 
 class Subject(StrEnum):
@@ -52,11 +65,7 @@ def explanations(*, vendor: str | None = None, locale: str = DEFAULT_LOCALE) -> 
     known += [_of_module(code, locale) for code in ProblemCode]
     known += [_of_edge(code, locale) for code in EDGE_PROBLEMS]
     found = {entry.code: entry for entry in known}
-    for status in HTTPStatus:
-        entry = _of_status(status)
-        if status >= HTTPStatus.BAD_REQUEST and entry.code not in found:
-            found[entry.code] = entry
-    return found
+    return found | {entry.code: entry for entry in map(_of_status, _STATUSES)}
 
 
 def _of_message(code: Code, vendor: str | None, locale: str) -> Explanation:

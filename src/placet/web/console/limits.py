@@ -87,7 +87,7 @@ def _note(feature: FeatureStatus) -> str | None:
     tolerance = f", with up to {quantity(tolerated)} tolerated" if tolerated > limit else ""
     if used > limit:
         return f"{quantity(used - limit)} over the limit of {quantity(limit)}{tolerance}"
-    return f"{quantity(limit - used)} left{tolerance}"
+    return f"{quantity(limit - used) if used < limit else 'none'} left{tolerance}"
 
 
 def _bar(used: int, limit: int, tolerated: int) -> Bar:

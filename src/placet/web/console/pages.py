@@ -52,9 +52,7 @@ def page(
     caller = known_caller(request)
     text = _TEMPLATES.get_template(template).render(reader=caller, **context)
     own = page_headers(signed_in=caller is not None, referrer_policy=referrer_policy)
-    return Response(
-        text, status_code=status_code, media_type="text/html; charset=utf-8", headers={**own, **(headers or {})}
-    )
+    return Response(text, status_code=status_code, media_type="text/html", headers={**own, **(headers or {})})
 
 
 def page_headers(*, signed_in: bool, referrer_policy: ReferrerPolicy = "same-origin") -> dict[str, str]:
@@ -71,9 +69,7 @@ def page_headers(*, signed_in: bool, referrer_policy: ReferrerPolicy = "same-ori
 def see_other(location: str, *, referrer_policy: ReferrerPolicy = "same-origin") -> Response[str]:
     """Send the browser to a page of this site, with GET (303, RFC 9110 section 15.4.4)."""
     headers = page_headers(signed_in=True, referrer_policy=referrer_policy)
-    return Response(
-        "", status_code=303, media_type="text/plain; charset=utf-8", headers=headers | {"Location": location}
-    )
+    return Response("", status_code=303, media_type="text/plain", headers=headers | {"Location": location})
 
 
 def known_caller(request: AnyRequest) -> Caller | None:

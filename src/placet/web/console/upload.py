@@ -1,5 +1,7 @@
 """Installing a license in the console: a dry run that shows what would change, then the same for good."""
 
+from collections.abc import Iterator
+
 import anyio
 import anyio.to_thread
 import msgspec
@@ -7,14 +9,14 @@ from litestar import Response, get, post
 from litestar.datastructures import UploadFile
 from litestar.exceptions import HTTPException
 
-from placet.enforcement import Decision, Refused
+from placet.enforcement import Decision, Refused, Status
 from placet.guard import AcknowledgementRequired, Outcome
 from placet.platform.server import PlatformServer
 from placet.web.access import Access, caller_of, requires
 from placet.web.console.errors import answer_page
 from placet.web.console.overview import STATE_WORDS, answer_overview
 from placet.web.console.pages import AnyRequest, see_other
-from placet.web.console.words import Moment, ending
+from placet.web.console.words import Moment, ending, quantity
 from placet.web.problems import Problem
 
 LARGEST_LICENSE = 256 * 1024
@@ -31,11 +33,13 @@ class Upload(msgspec.Struct, frozen=True, kw_only=True):
     acknowledge: bool
 
 
-class Before(msgspec.Struct, frozen=True, kw_only=True):
-    """The state and the end of a license, before or after."""
+class Change(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that an upload changes, or leaves as it is; ``None`` where there is none."""
 
-    state: str
-    expires: Moment | None
+    what: str
+    before: Moment | str | None
+    after: Moment | str | None
+    effect: str = "the same"
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,8 +52,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     title: str
     refusal: Decision | None = None
     outcome: Outcome | None = None
-    before: Before | None = None
-    after: Before | None = None
+    changes: tuple[Change, ...] = ()
     document: str | None = None
     http_status: int = 200
 
@@ -90,22 +93,38 @@ def _install(server: PlatformServer, upload: Upload, data: bytes, actor: str) ->
 
 
 def _result(title: str, outcome: Outcome, refusal: Decision | None = None) -> Result:
-    before, after = (
-        Before(
-            state=STATE_WORDS[status.state],
-            expires=None if status.expires_at is None else ending(status.expires_at),
-        )
-        for status in (outcome.before, outcome.after)
-    )
     return Result(
         title=title,
         refusal=refusal,
         outcome=outcome,
-        before=before,
-        after=after,
+        changes=tuple(_changes(outcome)),
         document=None if outcome.installed else outcome.license.signed,
         http_status=200 if refusal is None else refusal.http_status,
     )
+
+
+def _changes(outcome: Outcome) -> Iterator[Change]:
+    """What differs, beginning with what is always told: the state, its messages, and until when."""
+    before, after = outcome.before, outcome.after
+    yield _change("State", STATE_WORDS[before.state], STATE_WORDS[after.state])
+    yield _change("Messages", _messages(before), _messages(after))
+    old, new = before.expires_at, after.expires_at
+    effect = "later" if old and new and new > old else "earlier" if old and new else "changed"
+    yield _change("Valid until", ending(old) if old else None, ending(new) if new else None, effect)
+    for feature in outcome.changes.features:
+        used = "" if feature.used is None else f", {quantity(feature.used)} in use"
+        effect = f"{feature.effect}{used}"
+        yield Change(what=feature.title, before=feature.before, after=feature.after, effect=effect)
+
+
+def _change(what: str, before: Moment | str | None, after: Moment | str | None, effect: str = "changed") -> Change:
+    return Change(what=what, before=before, after=after, effect="the same" if before == after else effect)
+
+
+def _messages(status: Status) -> str:
+    counts = ((len(status.errors), "error"), (len(status.warnings), "warning"))
+    told = [f"{count} {what}" if count == 1 else f"{count} {what}s" for count, what in counts if count]
+    return ", ".join(told) or "none"
 
 
 async def _read_form(request: AnyRequest) -> Upload:
@@ -123,7 +142,9 @@ async def _read_form(request: AnyRequest) -> Upload:
             status=400,
             detail="The form cannot be read: its text is not UTF-8. Send the license file as it came.",
         ) from None
-    data = await _file_of(form.getall("license", [])) or _text_of(form.getall("document", []))
+    data = await _file_of(form.getall("license", []))
+    if data is None:
+        data = _text_of(form.getall("document", []))
     intent, acknowledged = form.getall("intent", []), form.getall("acknowledge", [])
     return Upload(data=data, install="install" in intent, acknowledge="yes" in acknowledged)
 

@@ -1,6 +1,6 @@
 """Times and amounts in words for people. The exact value always stands beside the words."""
 
-from datetime import datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
 
 import msgspec
 
@@ -17,16 +17,16 @@ class Moment(msgspec.Struct, frozen=True):
 
 def moment(when: datetime) -> Moment:
     """Tell an instant, to the second."""
-    whole = when.replace(microsecond=0)
+    whole = when.astimezone(UTC).replace(microsecond=0)
     return Moment(rfc3339(whole), f"{whole:%Y-%m-%d %H:%M:%S} UTC")
 
 
 def ending(when: datetime) -> Moment:
     """Tell the first instant after a period: midnight is the end of the day before it."""
-    told = moment(when)
-    if when.replace(microsecond=0).time() != time():
+    told, utc = moment(when), when.astimezone(UTC).replace(microsecond=0)
+    if utc.time() != time():
         return told
-    return Moment(told.exact, f"the end of {when - timedelta(days=1):%Y-%m-%d} (UTC)")
+    return Moment(told.exact, f"the end of {utc - timedelta(days=1):%Y-%m-%d} (UTC)")
 
 
 def distance(when: datetime, now: datetime, locale: str = DEFAULT_LOCALE) -> str:

@@ -1,0 +1,85 @@
+"""Instants, distances and limits in words."""
+
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+
+from placet.enforcement import FeatureStatus
+from placet.web.console.limits import Standing, limit_view
+from placet.web.console.words import Moment, distance, ending, moment, quantity
+
+NEW_YEAR = datetime(2028, 1, 1, tzinfo=UTC)
+
+
+def test_midnight_is_the_end_of_the_day_before() -> None:
+    assert ending(NEW_YEAR) == Moment("2028-01-01T00:00:00Z", "the end of 2027-12-31 (UTC)")
+    assert ending(NEW_YEAR.replace(microsecond=7)).words == "the end of 2027-12-31 (UTC)"
+    assert ending(NEW_YEAR.replace(second=1)) == Moment("2028-01-01T00:00:01Z", "2028-01-01 00:00:01 UTC")
+
+
+def test_a_beginning_at_midnight_is_said_as_it_is() -> None:
+    assert moment(NEW_YEAR) == Moment("2028-01-01T00:00:00Z", "2028-01-01 00:00:00 UTC")
+
+
+def test_words_are_of_utc_whatever_zone_an_instant_comes_in() -> None:
+    east = NEW_YEAR.astimezone(timezone(timedelta(hours=9)))
+    assert ending(east) == ending(NEW_YEAR)
+    assert moment(east) == moment(NEW_YEAR)
+
+
+def test_distance() -> None:
+    assert distance(NEW_YEAR, NEW_YEAR - timedelta(days=30)) == "30 days left"
+    assert distance(NEW_YEAR, NEW_YEAR + timedelta(hours=3)) == "3 hours ago"
+
+
+def test_quantity() -> None:
+    assert quantity(1_234_567) == "1,234,567"
+
+
+def feature(used: int, limit: int | None, tolerated: int | None = None) -> FeatureStatus:
+    tolerated = limit if tolerated is None else tolerated
+    return FeatureStatus(
+        name="units",
+        title="Units",
+        kind="limit",
+        licensed=True,
+        limit=limit,
+        tolerated_limit=tolerated,
+        used=used,
+        over_limit=limit is not None and used > limit,
+        exceeded=tolerated is not None and used > tolerated,
+    )
+
+
+@pytest.mark.parametrize(
+    ("used", "limit", "tolerated", "standing", "sentence", "note"),
+    [
+        (12, 20, 20, Standing.WITHIN, "12 of 20 Units", "8 left"),
+        (20, 20, 20, Standing.FULL, "20 of 20 Units", "none left"),
+        (12, 20, 22, Standing.WITHIN, "12 of 20 Units", "8 left, with up to 22 tolerated"),
+        (21, 20, 22, Standing.TOLERATED, "21 of 20 Units", "1 over the limit of 20, with up to 22 tolerated"),
+        (1500, 1000, 1000, Standing.OVER, "1,500 of 1,000 Units", "500 over the limit of 1,000"),
+        (0, 0, 0, Standing.FULL, "0 of 0 Units", "none left"),
+        (3, None, None, Standing.UNLIMITED, "3 Units", None),
+    ],
+)
+def test_a_limit_in_words(  # noqa: PLR0917
+    used: int, limit: int | None, tolerated: int | None, standing: Standing, sentence: str, note: str | None
+) -> None:
+    view = limit_view(feature(used, limit, tolerated), granted=True, holders=[], most=5)
+    assert (view.standing, view.sentence, view.note) == (standing, sentence, note)
+
+
+def test_the_parts_of_a_bar_fill_it() -> None:
+    bar = limit_view(feature(30, 20, 25), granted=True, holders=[], most=5).bar
+    assert bar is not None
+    assert (bar.scale, bar.used, bar.over) == (30, 66.667, 33.333)
+    assert bar.limit + bar.tolerance <= 100
+    empty = limit_view(feature(0, 0), granted=True, holders=[], most=5).bar
+    assert empty is not None
+    assert (empty.scale, empty.used, empty.over, empty.tolerance) == (1, 0, 0, 0)
+
+
+def test_without_a_license_there_is_no_limit_to_stand_to() -> None:
+    view = limit_view(feature(3, 0), granted=False, holders=[], most=5)
+    assert (view.standing, view.sentence, view.note, view.bar) == (Standing.UNGRANTED, "3 Units", None, None)
