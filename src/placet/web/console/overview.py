@@ -7,7 +7,7 @@ import msgspec
 from litestar import Response, get
 from sqlalchemy import Connection
 
-from placet.enforcement import FeatureStatus, State, Status
+from placet.enforcement import Decision, FeatureStatus, State, Status
 from placet.license.document import License
 from placet.platform.product import SOFTWARE_UNITS
 from placet.platform.server import PlatformServer
@@ -16,6 +16,7 @@ from placet.store.modules import ModuleVersion
 from placet.web.access import Access, caller_of, requires
 from placet.web.console.errors import answer_page
 from placet.web.console.limits import LimitView, limit_view
+from placet.web.console.operations import possible
 from placet.web.console.pages import AnyRequest, page
 from placet.web.console.words import Moment, distance, ending, moment
 
@@ -70,6 +71,7 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
     license: LicenseView | None
     limits: tuple[LimitView, ...]
     switches: tuple[FeatureStatus, ...]
+    operations: tuple[Decision, ...]
     modules: tuple[ModuleRow, ...]
     unseen_modules: int
     units: int
@@ -119,6 +121,7 @@ def read_overview(server: PlatformServer) -> Overview:
         license=None if status.license is None else _license(status, status.license, server.guard.now()),
         limits=limits,
         switches=tuple(feature for feature in status.features.values() if feature.kind == "switch"),
+        operations=possible(status),
         modules=tuple(rows[:_MOST_MODULES]),
         unseen_modules=max(0, len(rows) - _MOST_MODULES),
         units=sum(row.units for row in rows),

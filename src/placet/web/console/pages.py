@@ -13,6 +13,7 @@ from litestar import Request, Response
 from placet.web.access import Caller
 from placet.web.console import words
 from placet.web.console.assets import ASSETS
+from placet.web.console.operations import title_of
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -31,7 +32,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    environment.filters |= {"quantity": words.quantity}
+    environment.filters |= {"quantity": words.quantity, "operation_title": title_of}
     environment.globals |= {"stylesheet": ASSETS["placet.css"].url, "icon": ASSETS["placet.svg"].url}
     return environment
 

@@ -6,11 +6,12 @@ from typing import Any
 import msgspec
 from litestar import Response, get
 
-from placet.enforcement import Decision, Notice, Status, decide
+from placet.enforcement import Decision, Notice, Status
 from placet.platform.server import PlatformServer
 from placet.web.access import Access, requires
 from placet.web.console.errors import answer_page
 from placet.web.console.explanations import Explanation, Subject, explanations
+from placet.web.console.operations import possible
 from placet.web.console.pages import AnyRequest, known_caller, page, page_headers, wants_json
 from placet.web.problems import Problem
 
@@ -59,8 +60,7 @@ def in_force(status: Status, code: str) -> list[Notice | Decision]:
     notices = [notice for notice in (*status.errors, *status.warnings) if notice.code == code]
     if notices:
         return list(notices)
-    decisions = [decide(status, operation.name) for operation in status.product.operations]
-    return [decision for decision in decisions if decision.code == code]
+    return [decision for decision in possible(status) if decision.code == code]
 
 
 def _status(request: AnyRequest) -> Status:
