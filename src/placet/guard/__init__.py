@@ -59,7 +59,7 @@ class StatusListOutdated(ValueError):
 class Guard:
     """Guards one installation of one product.
 
-    ``clock`` answers seconds since the epoch; it is read once for each call.
+    ``clock`` answers seconds since the epoch; each decision and each status is of one moment.
     """
 
     def __init__(
@@ -85,7 +85,7 @@ class Guard:
             ensure_installation(connection, self.now())
             usage.ensure_totals(connection, self._limits)
         self._mark = database.change_mark()
-        self._snapshot = self._load(None)
+        self._swap(self._load(None))
 
     @classmethod
     def open(cls, url: str, product: Product, trust: bytes, *, policy: Policy | None = None) -> Self:
@@ -112,17 +112,16 @@ class Guard:
 
     def check(self, operation: str, /, **amounts: int) -> Decision:
         """Answer whether ``operation`` may happen now; ``amounts`` are units by limit, for a new holder."""
-        snapshot = self._snapshot
-        now = self._clock()
         if amounts:
             wanted = {name: Amount(units) for name, units in amounts.items()}
-            return decide(snapshot.status(now), operation, wanted)
-        known = snapshot.answers.get(operation)
-        if known is not None:
-            decision, since, until = known
-            if since <= now < until:
+            return decide(self.status(), operation, wanted)
+        try:
+            decision, since, until = self._answers[operation]
+            if since <= self._clock() < until:
                 return decision
-        return snapshot.answer(operation, now)
+        except KeyError:
+            pass
+        return self._snapshot.answer(operation, self._clock())
 
     def require(self, operation: str, /, **amounts: int) -> Decision:
         """Answer the decision like :meth:`check`, or raise :class:`Refused` with it."""
@@ -253,7 +252,7 @@ class Guard:
     def reload(self) -> None:
         """Read the facts anew and swap the snapshot."""
         with self._loading:
-            self._snapshot = self._load(self._snapshot)
+            self._swap(self._load(self._snapshot))
 
     def refresh(self) -> bool:
         """Read the facts anew if anything, in any process, has changed the database; answers whether it has."""
@@ -275,6 +274,11 @@ class Guard:
         self.reload()
 
     # Inside
+
+    def _swap(self, snapshot: Snapshot) -> None:
+        """Put a snapshot in force. Its answers are reached directly: that is the path of a switch."""
+        self._snapshot = snapshot
+        self._answers = snapshot.answers
 
     def _load(self, known: Snapshot | None) -> Snapshot:
         with self.database.read() as connection:
