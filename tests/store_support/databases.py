@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any
 
 from sqlalchemy import event, select
@@ -18,9 +19,9 @@ Dump = dict[str, list[tuple[Any, ...]]]
 
 
 def new_database_url(kind: str, directory: Path) -> str:
-    """The URL of a database that is there for one test."""
+    """The URL of a database that is new, and gone with ``directory``."""
     assert kind == "sqlite"
-    return f"sqlite:///{directory}/placet.sqlite3"
+    return f"sqlite:///{mkdtemp(dir=directory)}/placet.sqlite3"
 
 
 def dump(database: Database) -> Dump:
