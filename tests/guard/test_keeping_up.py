@@ -1,0 +1,135 @@
+"""Several guards, in one process or many, on one database."""
+
+from collections.abc import Iterator
+
+import pytest
+from sqlalchemy import event
+
+from builders import DAY, limit, switch
+from guard_support.guards import Clock, allocate, install, opened, used
+from placet.enforcement import Code, State
+from placet.guard import Guard
+from store_support.children import children
+from store_support.databases import database_traffic
+
+INSTALLS = """
+import sys
+from guard_support.guards import install, opened
+guard = opened(sys.argv[1])
+print("ready", flush=True)
+sys.stdin.readline()
+install(guard)
+guard.close()
+print("installed")
+"""
+
+
+@pytest.fixture
+def other(database_url: str, guard: Guard) -> Iterator[Guard]:
+    """Another guard on the same database, as another process has."""
+    found = opened(database_url)
+    guard.refresh()
+    yield found
+    found.close()
+
+
+def tells_changes(guard: Guard) -> bool:
+    """Whether the database says cheaply that it has changed."""
+    return guard.database.change_mark() is not None
+
+
+def test_a_license_installed_elsewhere_is_noticed(guard: Guard, other: Guard) -> None:
+    assert guard.check("run").code is Code.OPERATION_NO_LICENSE
+    install(other)
+    assert guard.check("run").code is Code.OPERATION_NO_LICENSE
+    assert guard.refresh()
+    assert guard.check("run").allowed
+
+
+def test_a_serial_number_renewed_elsewhere_is_noticed(licensed: Guard, other: Guard) -> None:
+    number = other.renew_serial_number()
+    assert licensed.refresh()
+    assert licensed.status().serial_number == number
+    assert licensed.check("run").code is Code.OPERATION_WRONG_SERVER
+
+
+def test_usage_elsewhere_is_noticed(licensed: Guard, other: Guard) -> None:
+    other.refresh()
+    allocate(other, "orders", 100)
+    assert licensed.check("publish", software_units=1).allowed
+    assert licensed.refresh()
+    assert licensed.check("publish", software_units=1).code is Code.SOFTWARE_UNITS_LIMIT
+
+
+def test_an_allocation_needs_no_refresh(guard: Guard, other: Guard) -> None:
+    """It reads what is in force for itself."""
+    install(guard)
+    assert other.status().state is State.NO_LICENSE
+    allocate(other, "orders", 99)
+    assert used(guard) == 99
+    assert other.status().state is State.ACTIVE
+
+
+def test_where_nothing_has_changed_nothing_is_read(guard: Guard, other: Guard) -> None:
+    if not tells_changes(guard):
+        pytest.skip("this database does not say that it has changed")
+    status = guard.status()
+    with database_traffic(guard.database) as traffic:
+        assert [guard.refresh() for _ in range(3)] == [False] * 3
+        assert traffic == []
+        install(other)
+        assert guard.refresh()
+        assert traffic != []
+        traffic.clear()
+        assert [guard.refresh() for _ in range(3)] == [False] * 3
+    assert traffic == []
+    assert guard.status() is not status
+
+
+def test_a_new_guard_has_nothing_to_catch_up_on(database_url: str) -> None:
+    guard = opened(database_url)
+    assert guard.refresh() is not tells_changes(guard)
+    guard.close()
+
+
+def test_a_change_that_bears_on_nothing_leaves_the_answers(licensed: Guard, other: Guard) -> None:
+    decision = licensed.check("run")
+    with other.database.write() as connection:
+        other._record(connection, "query.tested", "me", "orders")  # type: ignore[arg-type]
+    assert licensed.refresh()
+    assert licensed.check("run") is decision
+
+
+def test_a_refresh_that_fails_is_tried_again(guard: Guard, other: Guard) -> None:
+    def fail(*_: object) -> None:
+        raise ConnectionError
+
+    install(other)
+    event.listen(guard.database.engine, "before_cursor_execute", fail)
+    with pytest.raises(ConnectionError):
+        guard.refresh()
+    assert not guard.check("run").allowed
+    event.remove(guard.database.engine, "before_cursor_execute", fail)
+    assert guard.refresh()
+    assert guard.check("run").allowed
+
+
+def test_what_another_process_installs_is_noticed(database_url: str, guard: Guard) -> None:
+    with children(1, INSTALLS, database_url) as (child,):
+        guard.refresh()
+        assert guard.status().state is State.NO_LICENSE
+        child.go()
+        assert child.answer() == "installed"
+    assert guard.refresh()
+    assert guard.check("run").allowed
+
+
+def test_each_guard_goes_by_the_clock_and_each_by_the_newest_license(guard: Guard, other: Guard, clock: Clock) -> None:
+    install(guard)
+    other.refresh()
+    install(other, jti="L-2", features={"run": switch(), "software_units": limit(5)})
+    clock.go_on(DAY)
+    guard.tick()  # which reads anew as well
+    assert guard.license_id == other.license_id
+    assert guard.check("debug").code is Code.FEATURE_NOT_LICENSED
+    assert guard.check("publish", software_units=6).limit == 5
