@@ -16,7 +16,7 @@ class Message(NamedTuple):
 
 
 class _Messages(HTMLParser):
-    """Collects the text of every element with a ``data-code``."""
+    """Collects the text of every message: the elements of that class."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -24,10 +24,10 @@ class _Messages(HTMLParser):
         self._open: str | None = None
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        code = dict(attrs).get("data-code")
-        if code:
+        members = dict(attrs)
+        if "message" in (members.get("class") or "").split():
             self._open = tag
-            self.found.append(Message(code, ""))
+            self.found.append(Message(members.get("data-code") or "", ""))
 
     def handle_endtag(self, tag: str) -> None:
         if tag == self._open:

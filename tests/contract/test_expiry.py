@@ -16,7 +16,7 @@ from contract.surfaces import (
     assert_status_everywhere,
 )
 
-pytestmark = pytest.mark.server
+pytestmark = [pytest.mark.server, pytest.mark.xdist_group("contract expiry")]
 
 
 def seconds_left(status: dict[str, Any], until: str) -> str:

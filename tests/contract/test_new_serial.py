@@ -9,7 +9,7 @@ from contract.driver import ServerProcess, VendorDirectory, succeed, wait_for
 from contract.messages import E4, e3
 from contract.surfaces import assert_refused, assert_refused_everywhere, assert_status_everywhere
 
-pytestmark = pytest.mark.server
+pytestmark = [pytest.mark.server, pytest.mark.xdist_group("contract new_serial")]
 
 
 def test_another_serial_number_takes_effect_at_once(

@@ -19,7 +19,7 @@ from contract.surfaces import (
     on_page,
 )
 
-pytestmark = pytest.mark.server
+pytestmark = [pytest.mark.server, pytest.mark.xdist_group("contract no_license")]
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from contract.driver import ServerProcess, VendorDirectory
 from contract.messages import e8
 from contract.surfaces import as_problem, assert_refused, assert_refused_everywhere
 
-pytestmark = pytest.mark.server
+pytestmark = [pytest.mark.server, pytest.mark.xdist_group("contract units")]
 
 LIMIT = 20
 

@@ -1,0 +1,160 @@
+"""Scenario: the examples, published, run, debugged and queried as their developer would."""
+
+import time
+from typing import Any
+
+import pytest
+
+from contract.archives import EXAMPLES, example
+from contract.driver import ServerProcess, VendorDirectory, wait_for
+from contract.surfaces import as_problem
+from platform_support.dap import DapClient
+
+pytestmark = [pytest.mark.server, pytest.mark.xdist_group("contract examples")]
+
+COUNT_ORDERS = "SELECT count(*) AS orders FROM orders"
+ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def published(server: ServerProcess, vendor: VendorDirectory) -> None:
+    server.installed(vendor.issue(serial=server.serial))
+    for name in ("hello", "orders"):
+        done = server.cli("module", "publish", EXAMPLES / name)
+        assert done.status == 0, done.err
+        assert f"Served at {server.address}/apps/{name}/" in done.out
+
+
+def query(server: ServerProcess, sql: str, **more: Any) -> Any:
+    answer = server.api("POST", "/api/v1/modules/orders/queries", json={"sql": sql, **more})
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def test_the_published_pages_answer_whoever_asks(server: ServerProcess) -> None:
+    hello = server.api("GET", "/apps/hello/", token=None)
+    assert (hello.status_code, "Hello, world." in hello.text, 'href="/apps/hello/"' in hello.text) == (200, True, True)
+    orders = server.api("GET", "/apps/orders/", token=None, follow_redirects=True)
+    assert orders.status_code == 200
+    assert "Aldgate Bakery" in orders.text
+    newest, *_ = server.api("GET", "/apps/orders/api/orders", token=None).json()
+    assert newest["id"] == 1006
+    moved = server.api("GET", "/apps/hello?a=1", token=None)
+    assert (moved.status_code, moved.headers["location"]) == (308, "/apps/hello/?a=1")
+
+
+def test_the_units_are_explained(server: ServerProcess) -> None:
+    orders = server.get("/api/v1/modules/orders")
+    kinds = [element["kind"] for element in orders["elements"]]
+    assert (kinds.count("screen"), kinds.count("entity")) == (4, 5)
+    assert orders["units"] == sum(element["weight"] for element in orders["elements"])
+    assert all(element["why"] for element in orders["elements"])
+    assert server.get("/api/v1/modules/hello")["units"] == 1
+
+
+def test_a_query_answers_columns_and_rows(server: ServerProcess) -> None:
+    sql = "SELECT id, name, price_cents * :times AS price, NULL AS blank FROM products WHERE id <= :most ORDER BY id"
+    answer = query(server, sql, parameters={"times": 2, "most": 2})
+    assert [column["name"] for column in answer["columns"]] == ["id", "name", "price", "blank"]
+    assert [column["type"] for column in answer["columns"][:2]] == ["integer", "text"]
+    assert answer["rows"] == [[1, "Espresso cup", 1300, None], [2, "Cappuccino cup", 1780, None]]
+    assert (answer["truncated"], answer["elapsed"] >= 0) == (False, True)
+    by_position = query(server, "SELECT ? + ?", parameters=[1, 2])
+    assert by_position["rows"] == [[3]]
+
+
+def test_a_query_is_taken_back(server: ServerProcess) -> None:
+    before = query(server, COUNT_ORDERS)["rows"]
+    changed = query(server, "UPDATE products SET stock = 0")
+    assert changed["changes"] == 7
+    query(server, "DROP VIEW order_totals")
+    assert query(server, COUNT_ORDERS)["rows"] == before
+    assert query(server, "SELECT sum(stock) FROM products")["rows"] == [[855]]
+    assert query(server, "SELECT count(*) FROM order_totals")["rows"] == [[6]]
+    for sql in ("COMMIT", "ATTACH 'x.db' AS x", "PRAGMA user_version = 1", "VACUUM"):
+        problem = as_problem(server.api("POST", "/api/v1/modules/orders/queries", json={"sql": sql}))
+        assert problem["code"] in {"query_refused", "query_failed"}, problem
+
+
+def test_a_query_has_caps(server: ServerProcess) -> None:
+    numbers = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000) SELECT i FROM n"
+    some = query(server, numbers, max_rows=3)
+    assert (some["rows"], some["truncated"]) == ([[1], [2], [3]], True)
+    most = query(server, numbers, max_rows=10_000)
+    assert (len(most["rows"]), most["truncated"]) == (10_000, True)
+    exact = query(server, "SELECT 1", max_rows=1)
+    assert exact["truncated"] is False
+    assert (
+        as_problem(server.api("POST", "/api/v1/modules/orders/queries", json={"sql": numbers, "max_rows": 10_001}))[
+            "status"
+        ]
+        == 400
+    )
+    began = time.monotonic()
+    problem = as_problem(server.api("POST", "/api/v1/modules/orders/queries", json={"sql": ENDLESS}))
+    assert problem["code"] == "query_timeout"
+    assert time.monotonic() - began < 20
+    assert server.api("GET", "/apps/orders/api/orders", token=None).status_code == 200
+
+
+def test_a_wrong_query_says_where(server: ServerProcess) -> None:
+    problem = as_problem(server.api("POST", "/api/v1/modules/orders/queries", json={"sql": "SELECT nme FROM products"}))
+    assert (problem["code"], "nme" in problem["detail"], problem["position"]) == ("query_failed", True, 8)
+    done = server.cli("module", "query", "orders", "SELECT nme FROM products")
+    assert (done.status, done.out, done.message) == (3, "", problem["detail"])
+    missing = server.cli("module", "query", "nothing", "SELECT 1")
+    assert (missing.status, missing.out) == (1, "")
+
+
+def test_the_command_line_queries_with_parameters(server: ServerProcess) -> None:
+    sql = "SELECT name, stock FROM products WHERE stock <= :at_most ORDER BY stock"
+    done = server.cli("module", "query", "orders", sql, "--param", "at_most=3")
+    assert done.status == 0
+    assert [line.split()[0] for line in done.out.splitlines()] == ["NAME", "Espresso", "Paper"]
+    as_json = server.cli("module", "query", "orders", sql, "--param", "at_most=3", "--max-rows", 1, "--json").json()
+    assert (as_json["rows"], as_json["truncated"]) == ([["Espresso machine, two groups", 0]], True)
+
+
+def test_a_run_is_private(server: ServerProcess) -> None:
+    started = server.api("POST", "/api/v1/runs", content=example("orders"))
+    assert started.status_code == 201
+    run = started.json()
+    assert run["url"] == f"/personal/{run['id']}/"
+    order = {"customer_id": 1, "lines": [{"product_id": 1, "quantity": 2}]}
+    assert server.api("POST", f"{run['url']}api/orders", json=order).status_code == 201
+    assert query(server, COUNT_ORDERS)["rows"] == [[6]]
+    assert server.get(f"/api/v1/runs/{run['id']}")["alive"] is True
+    assert server.cli("module", "stop", run["id"]).status == 0
+    assert as_problem(server.api("GET", run["url"]))["code"] == "unknown_instance"
+    assert as_problem(server.api("GET", f"/api/v1/runs/{run['id']}"))["code"] == "unknown_instance"
+
+
+def test_a_debug_session_speaks_the_debug_adapter_protocol(server: ServerProcess) -> None:
+    done = server.cli("module", "debug", EXAMPLES / "hello", "--json")
+    assert done.status == 0, done.err
+    session = done.json()
+    with DapClient(session["host"], session["port"]) as client:
+        client.attach()
+        client.configured()
+        assert server.api("GET", session["url"]).status_code == 200
+        client.request("disconnect", terminateDebuggee=False)
+    assert server.api("DELETE", f"/api/v1/debug-sessions/{session['id']}").status_code == 200
+    assert server.get("/api/v1/debug-sessions") == []
+    with pytest.raises(ConnectionRefusedError):
+        DapClient(session["host"], session["port"])
+
+
+def test_private_instances_show_what_they_print(server: ServerProcess) -> None:
+    run = server.api("POST", "/api/v1/runs", content=example("hello")).json()
+    wait_for(lambda: server.api("GET", run["url"]).status_code == 200)
+    assert isinstance(server.get(f"/api/v1/runs/{run['id']}")["output"], str)
+    server.api("DELETE", f"/api/v1/runs/{run['id']}")
+
+
+def test_deleting_keeps_the_database_aside(server: ServerProcess) -> None:
+    done = server.cli("module", "delete", "orders", "--json")
+    assert (done.status, done.json()["deleted"]) == (0, True)
+    assert (server.data / "deleted" / done.json()["database_kept_as"]).is_file()
+    assert as_problem(server.api("GET", "/apps/orders/"))["code"] == "unknown_module"
+    again = server.cli("module", "delete", "orders")
+    assert (again.status, again.message) == (1, "No module named 'orders' is published on this server.")
