@@ -148,7 +148,7 @@ def test_sign_in_by_link_upload_and_see_the_state_change(
         page.get_by_role("button", name="Check").click()
         result = page.get_by_role("region", name="What this license would change")
         expect(result).to_be_visible()
-        expect(result.get_by_role("row", name="Software Units")).to_contain_text("raised")
+        expect(result.get_by_role("row", name="Software Units")).to_contain_text("gained")
         expect(page.locator("[data-state]")).to_have_text("No license")
 
         page.get_by_role("button", name="Install this license").click()
