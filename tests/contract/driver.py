@@ -59,7 +59,7 @@ def placet(*arguments: object, given: bytes = b"", **variables: str) -> Done:
         check=False,
     )
     out, err = done.stdout.decode(errors="replace"), done.stderr.decode()
-    assert "Traceback" not in out + err, out + err
+    assert "\nTraceback" not in f"\n{out}\n{err}", out + err  # of ours: a module's own is quoted, indented
     assert done.returncode in range(4), err
     return Done(done.returncode, out, err)
 

@@ -28,6 +28,12 @@ def data_options(function: F) -> F:
     return data(url(function))
 
 
+def _printable_name(context: click.Context, parameter: click.Parameter, name: str) -> str:
+    if not name.strip() or len(name) > 200 or not name.isprintable():
+        raise click.BadParameter("A name has 1 to 200 printable characters.", context, parameter)
+    return name
+
+
 @click.group()
 def admin() -> None:
     """Look after an installation, on its own machine."""
@@ -57,15 +63,13 @@ def opened(data: Path, database_url: str | None) -> "Iterator[Database]":
 @admin.command()
 @data_options
 @click.option("--role", required=True, type=click.Choice(["administrator", "developer"]), help="What it may do.")
-@click.option("--name", required=True, help="Whose it is, for the audit trail.")
+@click.option("--name", required=True, callback=_printable_name, help="Whose it is, for the audit trail.")
 @json_option
 def token(data: Path, *, database_url: str | None, role: str, name: str, as_json: bool) -> None:
     """Make a token for the API and print it, alone. It is not shown again."""
     from placet.store import audit
     from placet.store.credentials import Kind, Role, create
 
-    if not name.strip() or len(name) > 200 or not name.isprintable():
-        raise click.UsageError("--name is a name of 1 to 200 printable characters.")
     now = datetime.now(UTC)
     with opened(data, database_url) as database, database.write() as connection:
         token_id, secret = create(connection, Kind.TOKEN, name=name, role=Role(role), now=now)
@@ -79,7 +83,13 @@ def token(data: Path, *, database_url: str | None, role: str, name: str, as_json
 
 @admin.command(name="sign-in")
 @data_options
-@click.option("--name", default="administrator", show_default=True, help="Who signs in, for the audit trail.")
+@click.option(
+    "--name",
+    default="administrator",
+    show_default=True,
+    callback=_printable_name,
+    help="Who signs in, for the audit trail.",
+)
 @click.option("--server", default="http://127.0.0.1:8000", show_default=True, metavar="URL", help="Its address.")
 def sign_in(data: Path, *, database_url: str | None, name: str, server: str) -> None:
     """Print a link that signs an administrator in to the Service Center, once, within a day."""
@@ -89,7 +99,7 @@ def sign_in(data: Path, *, database_url: str | None, name: str, server: str) -> 
     now = datetime.now(UTC)
     with opened(data, database_url) as database, database.write() as connection:
         role, expires_at = Role.ADMINISTRATOR, now + SIGN_IN_LASTS
-        _, code = create(connection, Kind.SIGN_IN, name=name[:200], role=role, now=now, expires_at=expires_at)
+        _, code = create(connection, Kind.SIGN_IN, name=name, role=role, now=now, expires_at=expires_at)
     click.echo(f"{server.rstrip('/')}/service-center/sign-in?code={code}")
 
 

@@ -4,7 +4,7 @@ import functools
 import json
 import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
 
@@ -25,7 +25,7 @@ class Client:
 
     def __init__(self, server: str, token: str | None, *, as_json: bool) -> None:
         self.server = server.rstrip("/")
-        self._token = token
+        self._token = _one_word(token)
         self._as_json = as_json
 
     def get(self, path: str) -> Any:
@@ -46,9 +46,12 @@ class Client:
         headers = {"Content-Type": "application/json" if body is not None else "application/octet-stream"}
         query = "&".join(name for name, is_set in (flags or {}).items() if is_set)
         answer = self._send(method, path + ("?" + query if query else ""), data, headers if data is not None else {})
-        if answer.is_success:
-            return answer.json() if "json" in answer.headers.get("content-type", "") else answer.content
-        return self._refuse(answer)
+        if not answer.is_success:
+            self._refuse(answer)
+        try:
+            return answer.json()
+        except ValueError:
+            raise self._no_placet_server(answer) from None
 
     def download(self, path: str) -> bytes:
         """Answer the bytes at ``path``."""
@@ -76,18 +79,32 @@ class Client:
                 "Is it running? Name another with --server or PLACET_SERVER."
             ) from None
 
-    def _refuse(self, answer: "httpx2.Response") -> Any:
+    def _no_placet_server(self, answer: "httpx2.Response") -> FailedError:
+        return FailedError(
+            f"{self.server} answered {answer.status_code}, and not as a Placet server does. "
+            "Name the server with --server or PLACET_SERVER."
+        )
+
+    def _refuse(self, answer: "httpx2.Response") -> NoReturn:
         try:
             problem = answer.json()
             detail = str(problem["detail"])
         except (ValueError, KeyError, TypeError):
-            raise FailedError(
-                f"{self.server} answered {answer.status_code}, and not as a Placet server does."
-            ) from None
+            raise self._no_placet_server(answer) from None
         if self._as_json:
             print_json(problem)
         failed = answer.status_code in {400, 413, 422} or answer.status_code >= 500
         raise (ProblemFailed if failed else ProblemRefused)(detail, problem)
+
+
+def _one_word(token: str | None) -> str | None:
+    """Check a token before it becomes part of a request. What it is, is told to nobody."""
+    word = (token or "").strip()
+    if not word.isascii() or not word.isprintable() or " " in word:
+        raise click.UsageError(
+            "The token is not one word of ASCII characters. Copy it as it was printed, to --token or PLACET_TOKEN."
+        )
+    return word or None
 
 
 class _WithProblem(click.ClickException):

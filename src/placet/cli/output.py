@@ -21,7 +21,7 @@ def print_table(headings: Sequence[str], rows: Sequence[Sequence[object]], *, em
         return
     cells = [[_cell(value) for value in row] for row in rows]
     widths = [max(len(row[column]) for row in [list(headings), *cells]) for column in range(len(headings))]
-    right = [all(isinstance(row[column], int | float) for row in rows) for column in range(len(headings))]
+    right = [all(_is_number(row[column]) for row in rows) for column in range(len(headings))]
     for row in [[heading.upper() for heading in headings], *cells]:
         fitted = [
             text.rjust(width) if is_right else text.ljust(width)
@@ -61,6 +61,10 @@ def print_warnings(warnings: Sequence[dict[str, Any]]) -> None:
 def printable(text: str) -> str:
     """Answer text without control and direction-changing characters, so that it cannot play with a terminal."""
     return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _cell(value: object) -> str:
