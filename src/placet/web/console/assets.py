@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Mapping
 from importlib.resources import files
 from types import MappingProxyType
+from typing import Any
 
 import msgspec
 from litestar import Request, Response, get
@@ -39,8 +40,9 @@ ASSETS: Mapping[str, Asset] = MappingProxyType({name: _read(name, kind) for name
 
 
 @get(f"{_PATH}/{{name:str}}", opt=requires(Access.PUBLIC), include_in_schema=False, sync_to_thread=False)
-def static_file(request: Request, name: str) -> Response[bytes]:  # type: ignore[type-arg]
+def static_file(request: Request[Any, Any, Any]) -> Response[bytes]:
     """Answer a stylesheet or icon, or 304 where the browser has it (RFC 9110 section 13.1.2)."""
+    name = str(request.path_params["name"])
     asset = ASSETS.get(name)
     if asset is None:
         raise NotFoundException(f"The Service Center has no file {name[:80]!r}.")

@@ -39,8 +39,9 @@ def problem_index(request: AnyRequest) -> Response[Any]:
     sync_to_thread=False,
     exception_handlers={Exception: answer_page},
 )
-def problem_of_code(request: AnyRequest, code: str) -> Response[Any]:
+def problem_of_code(request: AnyRequest) -> Response[Any]:
     """Answer what a problem means; to signed-in callers also with this server's own numbers, where it is in force."""
+    code = str(request.path_params["code"])
     found = _explanations(request).get(code)
     if found is None:
         raise Problem(

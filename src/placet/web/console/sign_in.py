@@ -40,8 +40,9 @@ _REASONS = {
     include_in_schema=False,
     exception_handlers={Exception: answer_page},
 )
-async def sign_in_page(request: AnyRequest, code: str | None = None, why: str | None = None) -> Response[Any]:
+async def sign_in_page(request: AnyRequest) -> Response[Any]:
     """Explain how to sign in; with the ``code`` of a one-time link, do it."""
+    code, why = request.query_params.get("code"), request.query_params.get("why")
     if code is None:
         return page(request, "sign_in.html", reason=_REASONS.get(why or ""), failed=why in {"code", "token"})
     if await anyio.to_thread.run_sync(_server(request).people.find, Kind.TOKEN, code):
