@@ -109,13 +109,34 @@ def test_a_process_killed_within_an_allocation_leaves_nothing(database_url: str,
     assert used(guard) == 10
 
 
+def test_a_smaller_license_and_allocations_at_once(database_url: str) -> None:
+    """It is refused over what is in use, or it is in force and nothing passes it: never both installed and passed."""
+    guards = [opened(database_url) for _ in range(4)]
+    install(guards[0], features={"software_units": limit(60)})
+
+    def work(thread: int) -> list[Code | None]:
+        if thread:
+            return attempts(guards[thread], f"thread {thread}", 20)
+        while used(guards[0]) < 15:
+            pass
+        smaller = {"software_units": limit(30)}
+        return [refusal(lambda: install(guards[0], jti="L-2", features=smaller))]
+
+    (installed,), *_ = threads.race(4, work)
+    assert installed in {None, Code.ACKNOWLEDGEMENT_REQUIRED}
+    assert used(guards[0]) == (30 if installed is None else 60)
+    for guard in guards:
+        guard.close()
+
+
 def test_licenses_installed_at_once_are_all_in_the_history_and_one_is_in_force(database_url: str) -> None:
     guards = [opened(database_url) for _ in range(4)]
     threads.race(4, lambda number: install(guards[number], jti=f"L-{number}"))
     assert {entry.jti for entry in guards[0].history()} == {"L-0", "L-1", "L-2", "L-3"}
+    newest = guards[0].history()[0].id
     for guard in guards:
         guard.refresh()
-        assert guard.license_id == guards[0].history()[0].id
+        assert guard.license_id == newest
         guard.close()
 
 

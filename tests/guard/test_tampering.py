@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import delete, update
 
 from builders import (
+    DAY,
     KEY,
     NEW_KEY,
     NOW,
@@ -141,6 +142,70 @@ def test_a_row_swapped_under_a_running_server_is_verified_before_it_counts(small
     small.reload()
     assert small.status().state is State.UNREADABLE
     assert small.check("run").code is Code.OPERATION_NO_LICENSE
+
+
+def swap(guard: Guard, one: int, other: int) -> None:
+    """Exchange the signed texts of two entries of the history, and leave what stands beside them."""
+    signed = {entry.id: entry.signed for entry in guard.history()}
+    with guard.database.write() as connection:
+        for to, of in [(one, other), (other, one)]:
+            connection.execute(update(licenses).where(licenses.c.id == to).values(signed=signed[of]))
+
+
+def test_a_license_swapped_with_an_older_one_is_judged_as_that_one(guard: Guard, clock: Clock) -> None:
+    """Both are rightly signed for this server: none of them gains a day, a unit or a feature by it."""
+    install(guard, jti="L-1", features={"software_units": limit(1000)}, exp=numeric(NOW + DAY))
+    install(guard, jti="L-2", features={"software_units": limit(10)})
+    clock.go_on(DAY)
+    guard.tick()
+    newer, older = guard.history()
+    swap(guard, newer.id, older.id)
+    guard = restarted(guard, clock)
+    assert guard.license_id == newer.id
+    assert guard.status().state is State.EXPIRED
+    assert guard.check("publish").code is Code.OPERATION_EXPIRED_OR_OVER_LIMIT
+    clock.go_on(-DAY)  # nor by a clock set back
+    assert guard.status().state is State.CLOCK_SET_BACK
+    guard.close()
+
+
+def test_a_license_swapped_with_a_revoked_one_is_revoked(guard: Guard, clock: Clock) -> None:
+    install(guard, jti="L-1")
+    install(guard, jti="L-2", features={})
+    guard.install_status_list(a_status_list("L-1"))
+    assert guard.status().state is State.ACTIVE
+    swap(guard, *(entry.id for entry in guard.history()))
+    guard = restarted(guard, clock)
+    assert guard.check("run").code is Code.OPERATION_LICENSE_REVOKED
+    guard.close()
+
+
+def test_a_license_of_the_serial_number_before_stays_that_servers(guard: Guard, clock: Clock) -> None:
+    install(guard, jti="L-1")
+    guard.renew_serial_number()
+    install(guard, jti="L-2", features={})
+    swap(guard, *(entry.id for entry in guard.history()))
+    guard = restarted(guard, clock)
+    assert guard.check("run").code is Code.OPERATION_WRONG_SERVER
+    guard.close()
+
+
+@pytest.mark.parametrize("edited", ["payload", "protected", "signature"])
+def test_parts_swapped_between_two_licenses_fit_neither(guard: Guard, clock: Clock, edited: str) -> None:
+    install(guard, jti="L-1", features={"software_units": limit(1000)})
+    install(guard, jti="L-2", features={"software_units": limit(10)}, keys=[KEY])
+    mine, other = (json.loads(entry.signed) for entry in guard.history())
+    if edited == "payload":
+        mine["payload"] = other["payload"]
+    elif edited == "protected":
+        mine["signatures"][0]["protected"] = base64url(b'{"alg":"Ed25519","kid":"' + KEY.kid.encode() + b'"}')
+    else:
+        mine["signatures"] = other["signatures"]
+    edit(guard, json.dumps(mine).encode())
+    guard = restarted(guard, clock)
+    assert guard.status().state is State.UNREADABLE
+    assert guard.check("publish").diagnosis_code in {Diagnosis.BAD_SIGNATURE, Diagnosis.WRONG_TYPE}
+    guard.close()
 
 
 def test_an_allocation_verifies_what_it_goes_by(small: Guard) -> None:
