@@ -18,7 +18,7 @@ from placet.guard import AcknowledgementRequired, StatusListOutdated, UnknownLic
 from placet.license import DocumentRejected
 from placet.platform.instances import TooManyInstances, UnknownInstance
 from placet.platform.people import UnknownToken, UnknownUser
-from placet.platform.problems import ModuleProblem
+from placet.platform.problems import PROBLEM_KINDS, ModuleProblem, ProblemCode
 from placet.platform.publish import ModuleBusy, UnknownModule
 from placet.store.users import NameTaken
 from placet.web.render import changes_of, decision_members
@@ -105,6 +105,9 @@ def to_problem(error: Exception) -> Problem:
             return Problem("document_rejected", title=title, status=403, detail=found.explanation, members=members)
         case HTTPException():
             return _http_problem(error)
+        case RecursionError():
+            detail = "The JSON of the body is nested too deeply to be read. Nothing was changed; send a flatter one."
+            return Problem("bad_request", title="Bad Request", status=400, detail=detail)
         case OperationalError():
             log.warning("database_unavailable", error=str(error.orig))
             return Problem(
@@ -135,6 +138,8 @@ def _module_problem(error: ModuleProblem) -> Problem:
 
 
 def _http_problem(error: HTTPException) -> Problem:
+    if error.status_code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+        return _too_large(None)
     phrase = HTTPStatus(error.status_code).phrase
     detail = error.detail or phrase
     if isinstance(error, ValidationException) and isinstance(error.extra, list):
@@ -143,9 +148,19 @@ def _http_problem(error: HTTPException) -> Problem:
     return Problem(code, title=phrase, status=error.status_code, detail=detail, headers=error.headers)
 
 
+def _too_large(cap: int | None) -> Problem:
+    """The problem of a body past ``cap`` bytes. Its code does not follow the status's phrase, which Python changes."""
+    code = ProblemCode.REQUEST_TOO_LARGE
+    than = "is accepted here" if cap is None else f"the {cap:,} bytes that are accepted here"
+    detail = f"The request body is larger than {than}. Nothing was changed; send less."
+    return Problem(str(code), title=PROBLEM_KINDS[code].title, status=PROBLEM_KINDS[code].status, detail=detail)
+
+
 def answer_problem(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
     """Answer a request with the problem document of an exception, or with its page where a browser asks."""
     problem = to_problem(error)
+    if isinstance(error, HTTPException) and problem.code == ProblemCode.REQUEST_TOO_LARGE:
+        problem = _too_large(request.route_handler.resolve_request_max_body_size())
     page = request.app.state.problem_page
     if page is not None and "text/html" in request.headers.get("accept", ""):
         answer: Response[Any] = page(request, problem)

@@ -11,7 +11,7 @@ from placet import __version__
 from placet.guard import Outcome
 from placet.license.instants import rfc3339
 from placet.web.access import Access, caller_of, requires
-from placet.web.api.parameters import DOCUMENT_BODY, SMALL_BODY, Server, flag
+from placet.web.api.parameters import DOCUMENT_BODY, SMALL_BODY, Server, flags
 from placet.web.render import changes_of, license_document, notice_members, status_document
 
 
@@ -40,8 +40,7 @@ class LicenseController(Controller):
         outcome = server.guard.install(
             body,
             actor=caller_of(request).name,
-            dry_run=flag(request, "dry_run"),
-            acknowledge=flag(request, "acknowledge"),
+            **flags(request, "dry_run", "acknowledge"),
         )
         return _outcome(outcome)
 
@@ -84,7 +83,7 @@ class LicenseController(Controller):
     )
     def restore(self, server: Server, request: Request[Any, Any, Any], data: JSONBody[Restore]) -> dict[str, Any]:
         """Put a license of the history in force again."""
-        acknowledge = data.acknowledge or flag(request, "acknowledge")
+        acknowledge = data.acknowledge or flags(request, "acknowledge")["acknowledge"]
         outcome = server.guard.restore(data.id, actor=caller_of(request).name, acknowledge=acknowledge)
         return _outcome(outcome)
 

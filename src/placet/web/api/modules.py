@@ -14,7 +14,7 @@ from placet.platform.server import PlatformServer
 from placet.store import audit, modules
 from placet.store.modules import ModuleVersion
 from placet.web.access import Access, caller_of, requires
-from placet.web.api.parameters import ARCHIVE_BODY, ModuleName, Server, flag
+from placet.web.api.parameters import ARCHIVE_BODY, ModuleName, Server, flags
 from placet.web.render import notice_members
 
 QUERY_BODY = 1024 * 1024
@@ -39,7 +39,7 @@ class ModuleController(Controller):
     @post(opt=requires(Access.SIGNED_IN), request_max_body_size=ARCHIVE_BODY, sync_to_thread=True)
     def publish(self, server: Server, request: Request[Any, Any, Any], body: RawBody) -> Response[dict[str, Any]]:
         """Publish the module whose zip is the body. ``?dry_run`` answers what it would do."""
-        dry_run = flag(request, "dry_run")
+        dry_run = flags(request, "dry_run")["dry_run"]
         server.guard.refresh()
         published = server.publisher.publish(body, actor=caller_of(request).name, dry_run=dry_run)
         return Response(_published(published), status_code=200 if dry_run else 201)

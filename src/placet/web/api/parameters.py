@@ -24,19 +24,30 @@ DOCUMENT_BODY = 1024 * 1024
 ARCHIVE_BODY = 64 * 1024 * 1024 + 1024
 
 
-def flag(request: Request[Any, Any, Any], name: str) -> bool:
-    """Read a flag of the query string: ``?name``, ``?name=true`` and ``?name=1`` set it."""
-    values = request.query_params.getall(name, [])
-    if not values:
-        return False
-    value = str(values[-1]).lower()
-    if value in {"", "1", "true", "yes"}:
+def flags(request: Request[Any, Any, Any], *names: str) -> dict[str, bool]:
+    """Read the flags of the query string: ``?name``, ``?name=true`` and ``?name=1`` set one.
+
+    Anything else is refused: who asks for ``?dry-run`` must not get what ``?dry_run`` would have prevented.
+    """
+    found = dict.fromkeys(names, False)
+    seen: set[str] = set()
+    for name, value in request.query_params.multi_items():
+        if name not in found:
+            raise _bad_request(f"There is no parameter {name[:40]!r} here. There is: {', '.join(names)}.")
+        if name in seen:
+            raise _bad_request(f"The parameter {name!r} is given more than once. Give it once.")
+        seen.add(name)
+        found[name] = _is_set(name, str(value))
+    return found
+
+
+def _is_set(name: str, value: str) -> bool:
+    if value.lower() in {"", "1", "true", "yes"}:
         return True
-    if value in {"0", "false", "no"}:
+    if value.lower() in {"0", "false", "no"}:
         return False
-    raise Problem(
-        "bad_request",
-        title="Bad Request",
-        status=400,
-        detail=f"The parameter {name!r} is {value[:20]!r}. Write ?{name} or ?{name}=true to set it.",
-    )
+    raise _bad_request(f"The parameter {name!r} is {value[:20]!r}. Write ?{name} or ?{name}=true to set it.")
+
+
+def _bad_request(detail: str) -> Problem:
+    return Problem("bad_request", title="Bad Request", status=400, detail=detail)
