@@ -83,6 +83,15 @@ class Layout(msgspec.Struct, frozen=True):
         """The directory of a published version."""
         return self.versions / module / version_id
 
+    def log(self, module: str) -> Path:
+        """What a published module prints."""
+        return self.logs / f"{module}.log"
+
+    def remove_logs(self, module: str) -> None:
+        """Remove what a module has printed."""
+        for path in (self.log(module), self.logs / f"{module}.log.1"):
+            path.unlink(missing_ok=True)
+
     @contextmanager
     def held(self) -> Iterator[None]:
         """Hold the data directory for one server; raises :class:`DataDirectoryInUse`."""

@@ -5,24 +5,27 @@ area before the transaction (the schema's new entities, the version's directory)
 a crash :meth:`Publisher.recover` takes it back, or, where the transaction was committed, keeps it.
 """
 
-import json
 import os
+import sqlite3
 import threading
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 
 import msgspec
+import structlog
 
 from placet.enforcement import Decision, Refused
 from placet.guard import Guard
 from placet.platform.build import MODULE, Unpacked, compile_module, measure, open_archive, schema_of, site_of
-from placet.platform.layout import Layout, remove_empty, remove_tree, write_durably
+from placet.platform.journals import Journal, Journals
+from placet.platform.layout import Layout, remove_empty, remove_tree
 from placet.platform.manifest import read_manifest
+from placet.platform.problems import ModuleProblem
 from placet.platform.product import SOFTWARE_UNITS
-from placet.platform.schema import apply_schema, check_schema, undo_schema
+from placet.platform.schema import apply_schema, check_schema
 from placet.platform.supervisor import Supervisor
 from placet.platform.units import UnitCount
 from placet.platform.workers import Worker, WorkerSpec, start_worker
@@ -30,6 +33,8 @@ from placet.store import audit, modules, usage
 from placet.store.modules import ModuleVersion
 
 PUBLISH = "publish"
+
+log = structlog.get_logger()
 
 
 class ModuleBusy(Exception):
@@ -51,15 +56,6 @@ class Published(msgspec.Struct, frozen=True, kw_only=True):
     dry_run: bool
 
 
-class _Journal(msgspec.Struct, frozen=True, kw_only=True):
-    """What a publish is about to change, so that it can be taken back."""
-
-    version_id: str
-    module: str
-    created: list[str]
-    database_existed: bool
-
-
 class Publisher:
     """Publishes and deletes modules of one server."""
 
@@ -67,6 +63,7 @@ class Publisher:
         self._guard = guard
         self._layout = layout
         self._supervisor = supervisor
+        self._journals = Journals(guard.database, layout)
         self._busy: dict[str, tuple[str, datetime]] = {}
         self._busy_lock = threading.Lock()
 
@@ -90,24 +87,22 @@ class Publisher:
 
         Answers where its database was put aside, if it had one. Raises :class:`UnknownModule`.
         """
-        with (
-            self._publishing(name, actor),
-            self._guard.releasing(name, SOFTWARE_UNITS, actor=actor) as connection,
-        ):
-            if not modules.delete_module(connection, name):
-                raise UnknownModule(f"No module named {name!r} is published on this server.")
-            now = self._guard.now()
-            audit.record(connection, audit.Event.MODULE_DELETED, now=now, actor=actor, subject=name)
-        self._supervisor.remove(name)
-        remove_tree(self._layout.versions / name)
-        return self._put_database_aside(name)
+        with self._publishing(name, actor):
+            with self._guard.releasing(name, SOFTWARE_UNITS, actor=actor) as connection:
+                if not modules.delete_module(connection, name):
+                    raise UnknownModule(f"No module named {name!r} is published on this server.")
+                now = self._guard.now()
+                audit.record(connection, audit.Event.MODULE_DELETED, now=now, actor=actor, subject=name)
+            self._supervisor.remove(name)
+            remove_tree(self._layout.versions / name)
+            aside = self._put_database_aside(name)
+            self._layout.remove_logs(name)
+            self._journals.forget(name)
+            return aside
 
     def recover(self) -> None:
         """After a start: finish or take back what a crash interrupted, and remove what nothing refers to."""
-        for path in sorted(self._layout.journals.glob("*.json")):
-            self._settle(path)
-        for torn in self._layout.journals.iterdir():
-            torn.unlink()
+        self._journals.recover()
         with self._guard.database.read() as connection:
             active = {version.module: version.id for version in modules.active_versions(connection)}
         for directory in self._layout.versions.iterdir():
@@ -119,11 +114,16 @@ class Publisher:
             remove_tree(leftover)
 
     def serve(self) -> None:
-        """Start the workers of all published modules."""
+        """Start the workers of all published modules. One whose files are damaged does not keep the others down."""
         with self._guard.database.read() as connection:
             active = modules.active_versions(connection)
         for version in active:
-            self._supervisor.put(version.module, self._spec(version.module, version.id))
+            try:
+                spec = self._spec(version.module, version.id)
+            except (ModuleProblem, OSError) as error:
+                log.warning("module_not_served", module=version.module, version=version.version, error=str(error))
+            else:
+                self._supervisor.put(version.module, spec)
 
     def _publish(self, unpacked: Unpacked, version_id: str, actor: str, *, dry_run: bool) -> Published:
         manifest = unpacked.package.manifest
@@ -136,9 +136,12 @@ class Publisher:
             raise Refused(decision)
         if not dry_run:
             compile_module(unpacked)
-            with self._prepared(unpacked, version_id) as worker:
+            self._settle_earlier(manifest.name)
+            if before is None:  # what a module of that name may have left is not this one's
+                self._put_database_aside(manifest.name)
+            with self._prepared(unpacked, version_id, first=before is None) as worker:
                 decision = self._commit(unpacked, version_id, count, actor)
-            self._switch(manifest.name, worker)
+            self._switch(manifest.name, worker.spec, worker)
             self._keep_versions(manifest.name, version_id, None if before is None else before.id)
         return Published(
             name=manifest.name,
@@ -150,19 +153,13 @@ class Publisher:
         )
 
     @contextmanager
-    def _prepared(self, unpacked: Unpacked, version_id: str) -> Iterator[Worker]:
+    def _prepared(self, unpacked: Unpacked, version_id: str, *, first: bool) -> Iterator[Worker]:
         """The schema applied, the files in place and a worker ready; all of it taken back where the body raises."""
         name = unpacked.package.manifest.name
         schema, database = schema_of(unpacked) or "", self._layout.module_database(name)
-        journal = _Journal(
-            version_id=version_id,
-            module=name,
-            created=list(check_schema(database, schema)),
-            database_existed=database.exists(),
-        )
-        path = self._layout.journals / f"{version_id}.json"
+        created = list(check_schema(database, schema))
         worker = None
-        write_durably(path, msgspec.to_builtins(journal))
+        self._journals.begin(Journal(version_id=version_id, module=name, created=created, first=first))
         try:
             apply_schema(database, schema)
             directory = self._layout.version(name, version_id)
@@ -174,9 +171,20 @@ class Publisher:
         except BaseException:
             if worker is not None:
                 worker.stop()
-            self._settle(path)
+            if self._journals.settle(version_id):  # it was committed, and only the database's word of it was lost
+                self._switch(name, self._spec(name, version_id))
             raise
-        path.unlink()
+        self._journals.end(version_id)
+
+    def _settle_earlier(self, name: str) -> None:
+        """Settle what earlier publishes left; on top of it nothing could be taken back rightly any more."""
+        try:
+            self._journals.settle_module(name)
+        except sqlite3.Error as error:
+            raise ModuleBusy(
+                f"An earlier publish of {name!r} failed and cannot be taken back yet, because its database cannot be "
+                f"changed: {error}. Try again shortly."
+            ) from error
 
     def _commit(self, unpacked: Unpacked, version_id: str, count: UnitCount, actor: str) -> Decision:
         """One transaction: allocation, version, active pointer and audit."""
@@ -200,12 +208,13 @@ class Publisher:
             audit.record(grant.connection, event, now=now, actor=actor, subject=manifest.name, **detail)
         return grant.decision
 
-    def _switch(self, name: str, worker: Worker) -> None:
+    def _switch(self, name: str, spec: WorkerSpec, worker: Worker | None = None) -> None:
         """Let a committed version serve. Where the server is stopping meanwhile, it serves from the next start on."""
         try:
-            self._supervisor.put(name, worker.spec, worker)
+            self._supervisor.put(name, spec, worker)
         except RuntimeError:
-            worker.stop()
+            if worker is not None:
+                worker.stop()
 
     def _keep_versions(self, name: str, *kept: str | None) -> None:
         """Remove the files of a module's other versions. The one before stays while its last requests end."""
@@ -225,29 +234,21 @@ class Publisher:
             timers=manifest.timers,
             database=self._layout.module_database(name),
             root_path=f"/apps/{name}",
-            log_path=self._layout.logs / f"{name}.log",
+            log_path=self._layout.log(name),
             site=site_of(directory),
         )
-
-    def _settle(self, path: Path) -> None:
-        """Take back what a journal tells of, unless it was committed. Where that can't be told, the journal stays."""
-        journal = msgspec.convert(json.loads(path.read_text()), _Journal)
-        with self._guard.database.read() as connection:
-            committed = journal.version_id in modules.known_versions(connection)
-        if not committed:
-            database = self._layout.module_database(journal.module)
-            undo_schema(database, journal.created, existed=journal.database_existed)
-            directory = self._layout.version(journal.module, journal.version_id)
-            remove_tree(directory)
-            remove_empty(directory.parent)
-        path.unlink()
 
     def _put_database_aside(self, name: str) -> Path | None:
         database = self._layout.module_database(name)
         if not database.exists():
             return None
+        # A process that was killed leaves its log beside the database; together they are safe at any moment only once
+        # SQLite has put the one into the other. What is no database is kept as it is.
+        with suppress(sqlite3.Error), closing(sqlite3.connect(database)) as connection:
+            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         aside = self._layout.deleted / f"{name}-{self._guard.now():%Y%m%dT%H%M%S.%f}.sqlite3"
-        for suffix in ("-wal", "-shm", ""):  # the log first: without its database it is harmless
+        for suffix in ("-journal", "-wal", "-shm", ""):  # a log left behind would be taken for the next database's
             part = database.with_name(database.name + suffix)
             if part.exists():
                 part.rename(aside.with_name(aside.name + suffix))
