@@ -32,6 +32,18 @@ def tables_of(data: Path, module: str) -> set[str]:
         return {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
 
 
+def rows_of(data: Path, module: str, table: str) -> list[int]:
+    """The rows of a table with one column, as they were put in."""
+    with closing(sqlite3.connect(data / "databases" / f"{module}.sqlite3")) as connection:
+        return [value for (value,) in connection.execute(f"SELECT * FROM {table} ORDER BY rowid")]  # noqa: S608
+
+
+def append(data: Path, module: str, table: str, value: int) -> None:
+    """Put a row into a module's database, as the module itself might."""
+    with closing(sqlite3.connect(data / "databases" / f"{module}.sqlite3")) as connection, connection:
+        connection.execute(f"INSERT INTO {table} VALUES (?)", (value,))  # noqa: S608
+
+
 def leftovers(data: Path) -> list[str]:
     """What nothing below these directories may outlive."""
     return [str(path) for name in ("staging", "journals", "runs") for path in (data / name).iterdir()]

@@ -1,5 +1,7 @@
 """The ledger of usage."""
 
+from datetime import datetime
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -22,11 +24,17 @@ def _totals(database: Database) -> None:
 
 
 def put(
-    database: Database, holder: str, amount: int, *, limit: int | None = None, feature: str = "software_units"
+    database: Database,
+    holder: str,
+    amount: int,
+    *,
+    limit: int | None = None,
+    feature: str = "software_units",
+    now: datetime = NOW,
 ) -> None:
     with database.write() as connection:
         usage.lock(connection, [feature])
-        usage.set_amount(connection, feature, holder, amount, limit=limit, now=NOW)
+        usage.set_amount(connection, feature, holder, amount, limit=limit, now=now)
 
 
 def used(database: Database, feature: str = "software_units") -> int:
@@ -72,10 +80,20 @@ def test_an_amount_is_absolute(database: Database) -> None:
 
 def test_setting_an_amount_again_changes_nothing(database: Database) -> None:
     put(database, "orders", 3)
+    put(database, "billing", 0)
     before = dump(database)
-    put(database, "orders", 3)
-    put(database, "orders", 3, limit=1)
+    put(database, "orders", 3, now=NOW + DAY)
+    put(database, "orders", 3, limit=1, now=NOW + DAY)
+    put(database, "billing", 0, limit=0, now=NOW + DAY)
     assert dump(database) == before
+
+
+def test_an_allocation_says_when_it_was_changed(database: Database) -> None:
+    put(database, "orders", 3)
+    for days, amount in enumerate((5, 5, 2, 2)):
+        put(database, "orders", amount, now=NOW + days * DAY)
+    with database.read() as connection:
+        assert [item.changed_at for item in usage.allocations_of(connection, "software_units")] == [NOW + 2 * DAY]
 
 
 def test_what_a_holder_holds(database: Database) -> None:

@@ -1,6 +1,7 @@
 """The command line. Each group of commands is imported when it is first used, so that ``--help`` answers at once."""
 
 import importlib
+import io
 import sys
 from collections.abc import Mapping
 
@@ -54,9 +55,14 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that lacks a character still shows the others
     try:
         cli.main(prog_name="placet")
-    except SystemExit:
+    except SystemExit as end:
+        if isinstance(end.__context__, BrokenPipeError | click.Abort):
+            sys.exit(3)  # whoever read the output has gone, or Ctrl-C; Click's own status for both means refused here
         raise
     except Exception as error:  # noqa: BLE001 - people never see a traceback
         from placet.cli.errors import unexpected  # noqa: PLC0415

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from placet.cli.errors import FailedError
+from placet.cli.errors import FailedError, of_file
 from placet.cli.output import json_option, print_json
 
 if TYPE_CHECKING:
@@ -21,11 +21,19 @@ OPERATOR = "operator of the machine"
 
 def data_options(function: F) -> F:
     """Give a command ``--data`` and ``--database``."""
-    data = click.option(
-        "--data", required=True, metavar="DIR", type=click.Path(path_type=Path), help="Its data directory."
-    )
+    data = click.option("--data", required=True, metavar="DIR", callback=_directory, help="Its data directory.")
     url = click.option("--database", "database_url", metavar="URL", help="Its database, where it is not in DIR.")
     return data(url(function))
+
+
+def _directory(context: click.Context, parameter: click.Parameter, name: str) -> Path:
+    if not name:
+        raise click.BadParameter("It is empty.", context, parameter)
+    try:
+        Path(name).resolve()
+    except (RuntimeError, ValueError) as error:  # links in a circle, a null character
+        raise click.BadParameter(f"It is no directory: {error}.", context, parameter) from None
+    return Path(name)
 
 
 def _printable_name(context: click.Context, parameter: click.Parameter, name: str) -> str:
@@ -40,18 +48,22 @@ def admin() -> None:
 
 
 @contextmanager
-def opened(data: Path, database_url: str | None) -> "Iterator[Database]":
-    """Open the database of an installation, made where there is none yet."""
+def opened(data: Path, database_url: str | None, *, make: bool = True) -> "Iterator[Database]":
+    """Open the database of an installation. Where there is none yet it is made, or with ``make`` false not."""
     from placet.platform.layout import Layout
     from placet.store.database import Database, DatabaseUnusable
     from placet.store.installation import ensure_installation
 
-    layout = Layout(data.resolve())
     try:
+        layout = Layout(data.resolve())
+        if not make and database_url is None and not layout.database.exists():
+            raise FailedError(f"There is no installation in {data}. Name a server's data directory with --data.")
         layout.make()
         database = Database.open(database_url) if database_url else Database.open_file(layout.database)
-    except (DatabaseUnusable, OSError) as error:
+    except DatabaseUnusable as error:
         raise FailedError(str(error)) from None
+    except OSError as error:
+        raise of_file(error) from None
     try:
         with database.write() as connection:
             ensure_installation(connection, datetime.now(UTC))
@@ -114,7 +126,7 @@ def new_serial(data: Path, *, database_url: str | None, as_json: bool) -> None:
     from placet.store import audit
     from placet.store.installation import renew_identity
 
-    with opened(data, database_url) as database, database.write() as connection:
+    with opened(data, database_url, make=False) as database, database.write() as connection:
         number = renew_identity(connection)
         event, now = audit.Event.SERIAL_NUMBER_RENEWED, datetime.now(UTC)
         audit.record(connection, event, now=now, actor=OPERATOR, subject=number)
@@ -132,7 +144,7 @@ def doctor(data: Path, *, database_url: str | None, as_json: bool) -> None:
     from placet.platform.doctor import examine
     from placet.platform.layout import Layout
 
-    with opened(data, database_url) as database:
+    with opened(data, database_url, make=False) as database:
         findings = examine(database, Layout(data.resolve()))
     if as_json:
         print_json([{"subject": finding.subject, "finding": finding.text, "ok": finding.ok} for finding in findings])

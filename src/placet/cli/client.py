@@ -4,7 +4,7 @@ import functools
 import json
 import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -29,8 +29,15 @@ class Client:
         self._as_json = as_json
 
     def get(self, path: str) -> Any:
-        """Answer what is at ``path``."""
+        """Answer the document at ``path``."""
         return self.call("GET", path)
+
+    def entries(self, path: str) -> list[Any]:
+        """Answer the list at ``path``."""
+        found = self._json_of(self._send("GET", path, None, {}))
+        if not isinstance(found, list) or not all(isinstance(entry, dict) for entry in found):
+            raise self._stranger(200)
+        return found
 
     def call(
         self,
@@ -41,23 +48,18 @@ class Client:
         body: object = None,
         flags: dict[str, bool] | None = None,
     ) -> Any:
-        """Call the server and answer its JSON. Ends the command where the server refuses, fails or is not there."""
+        """Call the server and answer its document. Ends the command where it refuses, fails or is not there."""
         data = json.dumps(body).encode() if body is not None else content
         headers = {"Content-Type": "application/json" if body is not None else "application/octet-stream"}
         query = "&".join(name for name, is_set in (flags or {}).items() if is_set)
-        answer = self._send(method, path + ("?" + query if query else ""), data, headers if data is not None else {})
-        if not answer.is_success:
-            self._refuse(answer)
-        try:
-            return answer.json()
-        except ValueError:
-            raise self._no_placet_server(answer) from None
+        where = path + ("?" + query if query else "")
+        return self._json_of(self._send(method, where, data, headers if data is not None else {}))
 
     def download(self, path: str) -> bytes:
         """Answer the bytes at ``path``."""
         answer = self._send("GET", path, None, {})
         if not answer.is_success:
-            self._refuse(answer)
+            self._json_of(answer)
         return answer.content
 
     def _send(self, method: str, path: str, data: bytes | None, headers: dict[str, str]) -> "httpx2.Response":
@@ -79,22 +81,37 @@ class Client:
                 "Is it running? Name another with --server or PLACET_SERVER."
             ) from None
 
-    def _no_placet_server(self, answer: "httpx2.Response") -> FailedError:
+    def _json_of(self, answer: "httpx2.Response") -> Any:
+        try:
+            found = json.loads(answer.content, object_hook=functools.partial(_Document, server=self.server))
+            if answer.is_success:
+                return found
+            detail = dict(found)["detail"]
+        except (ValueError, KeyError, TypeError, RecursionError):
+            raise self._stranger(answer.status_code) from None
+        if self._as_json:
+            print_json(found)
+        failed = answer.status_code in {400, 413, 422} or answer.status_code >= 500
+        raise (ProblemFailed if failed else ProblemRefused)(str(detail), found)
+
+    def _stranger(self, status: int) -> FailedError:
         return FailedError(
-            f"{self.server} answered {answer.status_code}, and not as a Placet server does. "
+            f"{self.server} answered {status}, and not as a Placet server does. "
             "Name the server with --server or PLACET_SERVER."
         )
 
-    def _refuse(self, answer: "httpx2.Response") -> NoReturn:
-        try:
-            problem = answer.json()
-            detail = str(problem["detail"])
-        except (ValueError, KeyError, TypeError):
-            raise self._no_placet_server(answer) from None
-        if self._as_json:
-            print_json(problem)
-        failed = answer.status_code in {400, 413, 422} or answer.status_code >= 500
-        raise (ProblemFailed if failed else ProblemRefused)(detail, problem)
+
+class _Document(dict[str, Any]):
+    """A JSON object of a server. Where a member is asked for that it has not, the command ends with a sentence."""
+
+    def __init__(self, members: dict[str, Any], *, server: str) -> None:
+        super().__init__(members)
+        self._server = server
+
+    def __missing__(self, name: str) -> Any:
+        raise FailedError(
+            f"{self._server} answered without {name!r}, and not as a Placet server does. Is it of another version?"
+        )
 
 
 def _one_word(token: str | None) -> str | None:

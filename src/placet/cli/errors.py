@@ -35,6 +35,12 @@ class FailedError(click.ClickException):
         _show_bare(self.format_message(), file)
 
 
+def of_file(error: OSError) -> FailedError:
+    """The failure of a file or directory, in a sentence."""
+    name = "" if error.filename is None else f"{click.format_filename(error.filename)}: "
+    return FailedError(f"{name}{error.strerror or error}.")
+
+
 def unexpected(error: Exception) -> int:
     """Tell of a failure nothing else has told of, in a sentence; ``PLACET_DEBUG=1`` shows where. Answers status 3."""
     if os.environ.get("PLACET_DEBUG") == "1":

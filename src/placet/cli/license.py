@@ -5,7 +5,16 @@ from typing import Any
 import click
 
 from placet.cli.client import Client, client_command, read_input, write_output
-from placet.cli.output import json_option, print_fields, print_json, print_notice, print_table, print_warnings
+from placet.cli.errors import RefusedError
+from placet.cli.output import (
+    json_option,
+    print_fields,
+    print_json,
+    print_notice,
+    print_table,
+    print_warnings,
+    printable,
+)
 
 _READ_CAP = 1024 * 1024
 
@@ -81,6 +90,10 @@ def show(file: str, *, trust: str | None, as_json: bool) -> None:
     from placet.cli.license_file import read_license_file  # noqa: PLC0415
 
     document = read_license_file(read_input(file, _READ_CAP), None if trust is None else read_input(trust, _READ_CAP))
+    if not isinstance(document, dict):
+        if as_json:
+            print_json(document.document())
+        raise RefusedError(printable(document.detail))
     if as_json:
         print_json(document)
         return
@@ -116,7 +129,7 @@ def install(client: Client, file: str, *, dry_run: bool, acknowledge: bool, as_j
 @client_command
 def history(client: Client, *, as_json: bool) -> None:
     """List the licenses that were installed on the server, newest first."""
-    entries = client.get("/api/v1/license/history")
+    entries = client.entries("/api/v1/license/history")
     if as_json:
         print_json(entries)
         return

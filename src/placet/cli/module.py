@@ -55,7 +55,7 @@ def publish(client: Client, source: str, *, dry_run: bool, as_json: bool) -> Non
 @client_command
 def list_(client: Client, *, as_json: bool) -> None:
     """List the published modules."""
-    modules = client.get("/api/v1/modules")
+    modules = client.entries("/api/v1/modules")
     if as_json:
         print_json(modules)
         return
@@ -128,7 +128,7 @@ def debug(client: Client, source: str, *, as_json: bool) -> None:
 @client_command
 def stop(client: Client, instance_id: str, *, as_json: bool) -> None:
     """Stop a private run or debug session."""
-    sessions = {item["id"] for item in client.get("/api/v1/debug-sessions")}
+    sessions = {item["id"] for item in client.entries("/api/v1/debug-sessions")}
     kind = "debug-sessions" if instance_id in sessions else "runs"
     done = client.call("DELETE", f"/api/v1/{kind}/{_quoted(instance_id)}")
     if as_json:

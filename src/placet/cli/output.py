@@ -1,6 +1,7 @@
 """Tables for people, JSON for programs."""
 
 import json
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,7 +12,8 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON."
 
 def print_json(document: Any) -> None:
     """Print a document for programs."""
-    click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+    is_unicode = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+    click.echo(json.dumps(document, indent=2, ensure_ascii=not is_unicode))
 
 
 def print_table(headings: Sequence[str], rows: Sequence[Sequence[object]], *, empty: str) -> None:

@@ -10,7 +10,7 @@ import click
 import structlog
 import uvicorn
 
-from placet.cli.errors import FailedError
+from placet.cli.errors import FailedError, of_file
 from placet.enforcement import Policy
 from placet.license import KeyUnusable, TrustStore
 from placet.license.instants import parse_duration
@@ -40,8 +40,10 @@ def open_server(
         raise FailedError(f"{trust}: {error}") from None
     try:
         return PlatformServer.open(data, store, database_url=database_url, policy=policy)
-    except (DatabaseUnusable, OSError) as error:
+    except DatabaseUnusable as error:
         raise FailedError(str(error)) from None
+    except OSError as error:
+        raise of_file(error) from None
 
 
 def run_server(server: PlatformServer, host: str, port: int, *, announce: Callable[[str], None]) -> None:
@@ -83,12 +85,15 @@ class _Serving(uvicorn.Server):
 
 
 def _listen(host: str, port: int) -> socket.socket:
+    if not host:
+        raise click.UsageError("--host is empty. Write 0.0.0.0 to listen at every address of the machine.")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family, backlog=2048)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
+        why = str(getattr(error, "strerror", None) or error).partition(" (while")[0]
         raise FailedError(
-            f"Cannot listen at {host}, port {port}: {error.strerror or error}. Name another with --host and --port."
+            f"Cannot listen at {host}, port {port}: {why}. Name another with --host and --port."
         ) from None
 
 

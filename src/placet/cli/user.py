@@ -18,7 +18,7 @@ def user() -> None:
 @client_command
 def list_(client: Client, *, as_json: bool) -> None:
     """List the users. A deactivated one holds no seat."""
-    users = client.get("/api/v1/users")
+    users = client.entries("/api/v1/users")
     if as_json:
         print_json(users)
         return

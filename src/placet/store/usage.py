@@ -75,18 +75,19 @@ def set_amount(
 
     ``limit`` guards the total in the statement itself, unless the holder takes no more than it holds already.
     """
-    before = held(connection, feature, holder)
-    change = amount - before
+    mine = (allocations.c.feature == feature) & (allocations.c.holder == holder)
+    before = connection.execute(select(allocations.c.amount).where(mine)).scalar()
+    change = amount - (before or 0)
     if change:
         statement = update(totals).where(totals.c.feature == feature).values(used=totals.c.used + change)
         if change > 0 and limit is not None:
             statement = statement.where(totals.c.used + change <= limit)
         if connection.execute(statement).rowcount == 0:
             raise LimitPassed(feature)
-    mine = (allocations.c.feature == feature) & (allocations.c.holder == holder)
-    changed = connection.execute(update(allocations).where(mine).values(amount=amount, changed_at=now)).rowcount
-    if changed == 0:
+    if before is None:
         connection.execute(insert(allocations).values(feature=feature, holder=holder, amount=amount, changed_at=now))
+    elif change:
+        connection.execute(update(allocations).where(mine).values(amount=amount, changed_at=now))
 
 
 def release(connection: Connection, feature: str, holder: str) -> int:

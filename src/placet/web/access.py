@@ -6,7 +6,6 @@ this site's own pages (``Origin``, or ``Sec-Fetch-Site`` where the browser sends
 
 from enum import StrEnum
 from typing import Any
-from urllib.parse import urlsplit
 
 import anyio.to_thread
 import msgspec
@@ -93,25 +92,29 @@ async def find_caller(connection: ASGIConnection[Any, Any, Any, Any]) -> Caller 
     if not secret or len(secret) > LONGEST_SECRET:
         return None
     found = await anyio.to_thread.run_sync(server.people.find, kind, secret)
-    if found is not None and kind is Kind.SESSION:
-        _require_own_site(connection)
-    return None if found is None else Caller(found)
-
-
-def _require_own_site(connection: ASGIConnection[Any, Any, Any, Any]) -> None:
-    if connection.scope.get("method", "GET") in _SAFE_METHODS:
-        return
-    origin = connection.headers.get("origin")
-    # Hosts only: behind a proxy that ends TLS, the page's scheme is not the one the request arrives with.
-    from_here = origin is not None and urlsplit(origin).netloc == connection.headers.get("host")
-    if from_here or (origin is None and connection.headers.get("sec-fetch-site") == "same-origin"):
-        return
+    if found is None:
+        return None
+    is_safe = connection.scope.get("method", "GET") in _SAFE_METHODS
+    if kind is Kind.TOKEN or is_safe or is_from_own_site(connection):
+        return Caller(found)
     raise Problem(
         "cross_site_request",
         title="Not from this site",
         status=403,
         detail="The change was asked for by a page of another site, and was not made. Do it in the Service Center.",
     )
+
+
+def is_from_own_site(connection: ASGIConnection[Any, Any, Any, Any]) -> bool:
+    """Tell whether a page of this site makes the request, as the browser says it (RFC 6454 section 7.3, Fetch).
+
+    Hosts only are compared: behind a proxy that ends TLS, the page's scheme is not the one the request arrives with.
+    """
+    origin = connection.headers.get("origin")
+    if origin is None:
+        return connection.headers.get("sec-fetch-site") == "same-origin"
+    scheme, _, page_host = origin.lower().partition("://")
+    return scheme in {"http", "https"} and page_host != "" and page_host == connection.headers.get("host", "").lower()
 
 
 def caller_of(connection: ASGIConnection[Any, Any, Any, Any]) -> Caller:

@@ -108,6 +108,11 @@ def test_another_site_signs_nobody_in(server: ConsoleServer, stranger: httpx2.Cl
     assert read(answer).one(data_code="cross_site_request")
 
 
+def test_behind_a_proxy_that_ends_tls_this_site_is_this_site(server: ConsoleServer, stranger: httpx2.Client) -> None:
+    secure = {"Host": "center.example", "Origin": "https://center.example"}
+    assert by_form(stranger, server.token(), **secure).status_code == 303
+
+
 def test_without_an_origin_the_browser_has_to_say_that_it_is_this_site(server: ConsoleServer) -> None:
     with httpx2.Client(base_url=server.url, trust_env=False) as client:
         assert by_form(client, server.token()).status_code == 403

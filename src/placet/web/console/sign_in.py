@@ -14,7 +14,7 @@ from litestar import Response, get, post
 from placet.platform.people import SESSION_LASTS
 from placet.platform.server import PlatformServer
 from placet.store.credentials import LONGEST_SECRET, Kind
-from placet.web.access import SESSION_COOKIE, Access, caller_of, requires
+from placet.web.access import SESSION_COOKIE, Access, caller_of, is_from_own_site, requires
 from placet.web.console.attempts import Attempts
 from placet.web.console.errors import answer_page
 from placet.web.console.pages import AnyRequest, page, see_other
@@ -62,7 +62,14 @@ async def sign_in_page(request: AnyRequest) -> Response[Any]:
 )
 async def sign_in(request: AnyRequest) -> Response[Any]:
     """Sign in with the one-time code or token of the form."""
-    _require_own_form(request)
+    if not is_from_own_site(request):
+        raise Problem(
+            "cross_site_request",
+            title="Not from this site",
+            status=403,
+            detail="A page of another site asked to sign you in here, and you were not. "
+            "Sign in on this site's own page.",
+        )
     form = await request.form()
     secret = form.get("secret")
     session = await _new_session(request, secret.strip() if isinstance(secret, str) else "")
@@ -130,16 +137,3 @@ def _signed_in(request: AnyRequest, session: str) -> Response[Any]:
 def _set_session(request: AnyRequest, answer: Response[Any], secret: str, *, lasts: int) -> None:
     secure = request.url.scheme == "https"
     answer.set_cookie(SESSION_COOKIE, secret, max_age=lasts, path="/", httponly=True, samesite="lax", secure=secure)
-
-
-def _require_own_form(request: AnyRequest) -> None:
-    origin = request.headers.get("origin")
-    own = f"{request.url.scheme}://{request.headers.get('host', '')}"
-    if origin == own or (origin is None and request.headers.get("sec-fetch-site") == "same-origin"):
-        return
-    raise Problem(
-        "cross_site_request",
-        title="Not from this site",
-        status=403,
-        detail="A page of another site asked to sign you in here, and you were not. Sign in on this site's own page.",
-    )
