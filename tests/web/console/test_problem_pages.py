@@ -20,82 +20,49 @@ KNOWN = explanations()
 # Told by the edge without a status of their own: they are written out where they happen.
 SPOKEN = {**problems._SIMPLE}
 
-# The thirteen fixed messages, with their placeholders.
+# The thirteen fixed messages in order, E1 to E9 and W1 to W4, with their placeholders.
 MESSAGES = {
-    "no_license": ("E1", "No license was found for this server"),
-    "operation_no_license": ("E2", "Cannot perform the operation. No license was found for this server"),
+    "no_license": "No license was found for this server",
+    "operation_no_license": "Cannot perform the operation. No license was found for this server",
     "wrong_server": (
-        "E3",
-        (
-            "The license found is not valid for this server because it was issued to a server with serial number "
-            "'<number>'"
-        ),
+        "The license found is not valid for this server because it was issued to a server with serial number '<number>'"
     ),
-    "operation_wrong_server": (
-        "E4",
-        "Cannot perform the operation. The license found is not valid for this server",
-    ),
-    "expired": (
-        "E5",
-        "This server license has expired. Your Service Center administrator must request a new license",
-    ),
+    "operation_wrong_server": "Cannot perform the operation. The license found is not valid for this server",
+    "expired": ("This server license has expired. Your Service Center administrator must request a new license"),
     "over_limit": (
-        "E6",
-        (
-            "This server is consuming more resources than allowed by its license. Either the license contract must be "
-            "changed or the features usage decreased"
-        ),
+        "This server is consuming more resources than allowed by its license. Either the license "
+        "contract must be changed or the features usage decreased"
     ),
     "operation_expired_or_over_limit": (
-        "E7",
-        (
-            "Cannot perform the operation. Either this server license has expired or it is consuming more resources than "
-            "allowed"
-        ),
+        "Cannot perform the operation. Either this server license has expired or it is consuming more "
+        "resources than allowed"
     ),
     "software_units_limit": (
-        "E8",
-        (
-            "You cannot publish more modules because you reached the limit of <number> Software Units that this server "
-            "license allows"
-        ),
+        "You cannot publish more modules because you reached the limit of <number> Software Units that "
+        "this server license allows"
     ),
     "feature_not_licensed": (
-        "E9",
-        (
-            "Cannot perform the operation. The <feature> feature is not licensed in this server. To change the license "
-            "contract ask your Service Center administrator"
-        ),
+        "Cannot perform the operation. The <feature> feature is not licensed in this server. To change "
+        "the license contract ask your Service Center administrator"
     ),
     "expiring": (
-        "W1",
-        (
-            "This server license will expire within <period of time>. Your Service Center administrator should request a "
-            "new license"
-        ),
+        "This server license will expire within <period of time>. Your Service Center administrator "
+        "should request a new license"
     ),
     "in_grace": (
-        "W2",
-        (
-            "This server license has expired. Your Service Center administrator must request a new license within <period "
-            "of time>"
-        ),
+        "This server license has expired. Your Service Center administrator must request a new license "
+        "within <period of time>"
     ),
     "over_limit_tolerated": (
-        "W3",
-        (
-            "This server is consuming more resources than allowed by its license. Either the license contract should be "
-            "changed or the features usage decreased"
-        ),
+        "This server is consuming more resources than allowed by its license. Either the license "
+        "contract should be changed or the features usage decreased"
     ),
     "software_units_limit_tolerated": (
-        "W4",
-        (
-            "You should not publish more modules because you reached the limit of <number> Software Units that this "
-            "server license allows"
-        ),
+        "You should not publish more modules because you reached the limit of <number> Software Units "
+        "that this server license allows"
     ),
 }
+SYMBOLS = ("E1", "E2", "E3", "E4", "E5", "E6", "E7", "E8", "E9", "W1", "W2", "W3", "W4")
 
 
 def literal_problems() -> Iterator[tuple[str, str | None, int | None]]:
@@ -144,7 +111,7 @@ def test_every_code_has_its_page(server: ConsoleServer, stranger: httpx2.Client)
 
 
 def test_the_page_of_each_message_tells_it_letter_for_letter(stranger: httpx2.Client) -> None:
-    for code, (symbol, text) in MESSAGES.items():
+    for symbol, (code, text) in zip(SYMBOLS, MESSAGES.items(), strict=True):
         page = read(stranger.get(f"/problems/{code}"))
         assert page.one("blockquote").text == text
         assert page.one(class_="symbol").text == symbol
