@@ -13,7 +13,7 @@ import pytest
 from contract.archives import archive_of, directory_of, files_of
 from contract.driver import Done, ServerProcess, VendorDirectory, placet
 
-pytestmark = [pytest.mark.server, pytest.mark.xdist_group("cli client")]
+pytestmark = pytest.mark.server
 
 FILES = files_of("shop", 3, **{"schema.sql": "CREATE TABLE prices (id INTEGER PRIMARY KEY, price REAL);"})
 

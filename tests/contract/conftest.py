@@ -3,12 +3,21 @@
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from contract.driver import ServerProcess, VendorDirectory, succeed
 
 MakeServer = Callable[..., ServerProcess]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
+    """Keep the tests of a file in one process: they share a server, and tell its story in order."""
+    from xdist.scheduler import LoadFileScheduling  # noqa: PLC0415 - only where xdist is in use
+
+    return LoadFileScheduling(config, log)
 
 
 @pytest.fixture(scope="session")

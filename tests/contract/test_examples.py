@@ -10,7 +10,7 @@ from contract.driver import ServerProcess, VendorDirectory, wait_for
 from contract.surfaces import as_problem
 from platform_support.dap import DapClient
 
-pytestmark = [pytest.mark.server, pytest.mark.xdist_group("contract examples")]
+pytestmark = pytest.mark.server
 
 COUNT_ORDERS = "SELECT count(*) AS orders FROM orders"
 ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
@@ -47,9 +47,10 @@ def test_the_units_are_explained(server: ServerProcess) -> None:
     orders = server.get("/api/v1/modules/orders")
     kinds = [element["kind"] for element in orders["elements"]]
     assert (kinds.count("screen"), kinds.count("entity")) == (4, 5)
-    assert orders["units"] == sum(element["weight"] for element in orders["elements"])
+    assert orders["units"] == sum(element["weight"] for element in orders["elements"]) == 24
     assert all(element["why"] for element in orders["elements"])
     assert server.get("/api/v1/modules/hello")["units"] == 1
+    assert server.units() == 25
 
 
 def test_a_query_answers_columns_and_rows(server: ServerProcess) -> None:
@@ -158,3 +159,5 @@ def test_deleting_keeps_the_database_aside(server: ServerProcess) -> None:
     assert as_problem(server.api("GET", "/apps/orders/"))["code"] == "unknown_module"
     again = server.cli("module", "delete", "orders")
     assert (again.status, again.message) == (1, "No module named 'orders' is published on this server.")
+    assert server.publish(example("orders")).status_code == 201
+    assert query(server, COUNT_ORDERS)["rows"] == [[6]]

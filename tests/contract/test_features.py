@@ -9,7 +9,7 @@ from contract.driver import ServerProcess, VendorDirectory
 from contract.messages import e9
 from contract.surfaces import assert_refused_everywhere, assert_status_everywhere
 
-pytestmark = [pytest.mark.server, pytest.mark.xdist_group("contract features")]
+pytestmark = pytest.mark.server
 
 FILES = files_of("shop", 2, **{"schema.sql": "CREATE TABLE prices (id INTEGER PRIMARY KEY);"})
 SWITCHES = {"run": "Run", "debugger": "Debugger", "test_query": "Test Query"}

@@ -1,23 +1,17 @@
-"""Scenario: request, issue, install, replace, restore, revoke: a license's whole life, and an evaluation's."""
+"""Scenario: request, issue, install, restore, revoke: a license's whole life. And servers that cannot be started."""
 
 import json
-import os
 import re
-import selectors
-import subprocess
-import time
-from collections.abc import Iterator
 from pathlib import Path
 
-import httpx2
 import pytest
 
 from contract.archives import archive_of
 from contract.documents import claims_of, digest_of
-from contract.driver import PLACET, ServerProcess, VendorDirectory, environment, placet
+from contract.driver import ServerProcess, VendorDirectory, placet
 from contract.surfaces import Message, as_problem, assert_command_refused, assert_refused, assert_status_everywhere
 
-pytestmark = [pytest.mark.server, pytest.mark.xdist_group("contract lifecycle")]
+pytestmark = pytest.mark.server
 
 
 def revoked_at(server: ServerProcess) -> str:
@@ -93,71 +87,16 @@ def test_an_older_status_list_does_not_replace_a_newer(server: ServerProcess, ve
     )
 
 
-class Demo:
-    """``placet demo`` in a process of its own."""
-
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
-        command = [str(PLACET), "demo", str(directory), "--port", "0"]
-        self.process = subprocess.Popen(
-            command, env=environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-        )
-        self.said = self._said()
-        self.address = self.said.split("Placet serves at ")[1].split()[0]
-        self.token = (directory / "administrator.token").read_text().strip()
-
-    def _said(self) -> str:
-        assert self.process.stdout is not None
-        said, deadline = b"", time.monotonic() + 60
-        with selectors.DefaultSelector() as selector:
-            selector.register(self.process.stdout, selectors.EVENT_READ)
-            while b"Everything is kept under" not in said:
-                assert selector.select(max(0.0, deadline - time.monotonic()))
-                chunk = os.read(self.process.stdout.fileno(), 65536)
-                assert chunk
-                said += chunk
-        return said.decode()
-
-    def cli(self, *arguments: object) -> tuple[int, str]:
-        done = placet(*arguments, PLACET_SERVER=self.address, PLACET_TOKEN=self.token)
-        return done.status, done.message
-
-    def stop(self) -> None:
-        self.process.terminate()
-        self.process.communicate(timeout=30)
-
-
-@pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    running = Demo(tmp_path_factory.mktemp("demo") / "var")
-    yield running
-    running.stop()
-
-
-def test_an_evaluation_can_be_installed_once(demo: Demo) -> None:
-    evaluation = demo.directory / "evaluation.license"
-    assert demo.cli("license", "install", evaluation)[0] == 0
-    status, message = demo.cli("license", "install", evaluation)
-    assert status == 1
-    assert message.startswith("The evaluation license cannot be installed again. The evaluation on this server started")
-    headers = {"Authorization": f"Bearer {demo.token}"}
-    document = httpx2.get(f"{demo.address}/api/v1/license", headers=headers, trust_env=False).json()
-    assert (document["state"], document["license"]["edition"]) == ("active", "Evaluation")
-
-
-def test_the_demonstration_says_what_to_do_next(demo: Demo) -> None:
-    assert f"{demo.address}/service-center/sign-in?code=" in demo.said
-    assert oct((demo.directory / "administrator.token").stat().st_mode & 0o777) == "0o600"
-    code = re.search(r"sign-in\?code=\S+", demo.said)
-    assert code
-    with httpx2.Client(base_url=demo.address, trust_env=False) as browser:
-        assert browser.get(f"/service-center/{code[0]}").headers["location"] == "/service-center/"
-        assert browser.get("/service-center/", headers={"Accept": "text/html"}).status_code == 200
-    with httpx2.Client(base_url=demo.address, trust_env=False) as another:
-        assert another.get(f"/service-center/{code[0]}").headers["location"] == "/service-center/sign-in?why=code"
-
-
 def test_a_second_server_on_the_same_directory_is_refused(server: ServerProcess, vendor: VendorDirectory) -> None:
     done = placet("serve", "--data", server.data, "--trust", vendor.trust, "--port", "0")
     assert (done.status, done.out) == (3, "")
-    assert "already" in done.message
+    assert done.message.startswith(f"A server is running on {server.data} already.")
+    assert server.status()["state"] == "active"
+
+
+def test_a_port_in_use_is_told(server: ServerProcess, vendor: VendorDirectory, tmp_path: Path) -> None:
+    port = server.address.rpartition(":")[2]
+    done = placet("serve", "--data", tmp_path / "data", "--trust", vendor.trust, "--port", port)
+    assert (done.status, done.out) == (3, "")
+    assert done.message.startswith(f"Cannot listen at 127.0.0.1, port {port}: ")
+    assert server.status()["state"] == "active"

@@ -9,7 +9,7 @@ from contract.driver import ServerProcess, VendorDirectory, succeed, wait_for
 from contract.messages import E4, e3
 from contract.surfaces import assert_refused, assert_refused_everywhere, assert_status_everywhere
 
-pytestmark = [pytest.mark.server, pytest.mark.xdist_group("contract new_serial")]
+pytestmark = pytest.mark.server
 
 
 def test_another_serial_number_takes_effect_at_once(
@@ -44,6 +44,7 @@ def test_another_serial_number_takes_effect_at_once(
 
 
 def test_an_operation_decides_by_the_newest_serial_number(server: ServerProcess, vendor: VendorDirectory) -> None:
+    server.installed(vendor.issue(serial=server.serial))
     new = succeed("admin", "new-serial", "--data", server.data).strip()
     assert_refused(server.publish(archive_of("shop", 3)), E4)
     server.installed(vendor.issue(serial=new))

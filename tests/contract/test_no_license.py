@@ -19,7 +19,7 @@ from contract.surfaces import (
     on_page,
 )
 
-pytestmark = [pytest.mark.server, pytest.mark.xdist_group("contract no_license")]
+pytestmark = pytest.mark.server
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ from contract.surfaces import (
 )
 from contract.traffic import Traffic
 
-pytestmark = [pytest.mark.server, pytest.mark.xdist_group("contract over_limit")]
+pytestmark = pytest.mark.server
 
 SWITCHES = ("--feature", "run", "--feature", "debugger", "--feature", "test_query", "--limit", "users=10")
 ACKNOWLEDGE = Message(

@@ -11,7 +11,7 @@ from contract.driver import ServerProcess, VendorDirectory
 from contract.messages import e8
 from contract.surfaces import as_problem, assert_refused, assert_refused_everywhere
 
-pytestmark = [pytest.mark.server, pytest.mark.xdist_group("contract units")]
+pytestmark = pytest.mark.server
 
 LIMIT = 20
 
@@ -19,6 +19,18 @@ LIMIT = 20
 @pytest.fixture(scope="module", autouse=True)
 def licensed(server: ServerProcess, vendor: VendorDirectory) -> None:
     server.installed(vendor.issue("--limit", f"software_units={LIMIT}", "--feature", "run", serial=server.serial))
+
+
+@pytest.fixture(autouse=True)
+def empty(server: ServerProcess) -> None:
+    """Nothing is published when a test begins."""
+    for module in server.get("/api/v1/modules"):
+        assert server.api("DELETE", f"/api/v1/modules/{module['name']}").status_code == 200
+
+
+def publish_all(server: ServerProcess, **modules: int) -> None:
+    for name, units in modules.items():
+        assert server.publish(archive_of(name, units)).status_code == 201
 
 
 def held(server: ServerProcess) -> dict[str, int]:
@@ -54,6 +66,7 @@ def test_publishing_goes_exactly_to_the_limit(server: ServerProcess, tmp_path: P
 
 
 def test_what_needs_no_more_than_it_holds_is_always_within(server: ServerProcess) -> None:
+    publish_all(server, one=8, two=12)
     assert server.publish(archive_of("one", 8, version="2.0.0")).status_code == 201
     assert server.api("GET", "/apps/one/").text == "2.0.0"
     assert server.publish(archive_of("one", 7, version="3.0.0")).status_code == 201
@@ -65,6 +78,7 @@ def test_what_needs_no_more_than_it_holds_is_always_within(server: ServerProcess
 
 
 def test_every_unit_is_explained(server: ServerProcess) -> None:
+    publish_all(server, three=3)
     module = server.get("/api/v1/modules/three")
     assert sorted(element["kind"] for element in module["elements"]) == ["operation", "screen", "screen"]
     assert sum(element["weight"] for element in module["elements"]) == module["units"] == 3
@@ -72,9 +86,7 @@ def test_every_unit_is_explained(server: ServerProcess) -> None:
 
 
 def test_racing_for_the_last_units_never_passes_the_limit(server: ServerProcess) -> None:
-    for name in ("one", "two"):
-        assert server.api("DELETE", f"/api/v1/modules/{name}").status_code == 200
-    assert held(server) == {"three": 3}
+    publish_all(server, three=3)
 
     def publish(number: int) -> httpx2.Response:
         return server.publish(archive_of(f"racer{number}", 5))

@@ -10,7 +10,7 @@ from contract.driver import ServerProcess, VendorDirectory
 from contract.messages import E1, e3
 from contract.surfaces import assert_command_refused, assert_refused, assert_status_everywhere, on_page
 
-pytestmark = [pytest.mark.server, pytest.mark.xdist_group("contract upload")]
+pytestmark = pytest.mark.server
 
 OTHER_SERIAL = "0WF9-24NT-RZW2-R8D6-JXD7"
 NAMES = [

@@ -13,7 +13,7 @@ from contract.archives import archive_of, files_of, zipped
 from contract.driver import ServerProcess, VendorDirectory, wait_for
 from contract.surfaces import as_problem
 
-pytestmark = [pytest.mark.server, pytest.mark.xdist_group("web api abuse")]
+pytestmark = pytest.mark.server
 
 ARCHIVE_CAP = 64 * 1024 * 1024
 

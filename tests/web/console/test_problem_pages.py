@@ -1,4 +1,3 @@
-# ruff: noqa: E501 (messages, letter for letter)
 """A page for every problem there is, and problems as pages."""
 
 import ast
