@@ -1,11 +1,13 @@
 """A real Platform Server behind a real HTTP server on loopback, with a clock that stands still, and its pages read."""
 
+import re
 import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from html.parser import HTMLParser
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -211,7 +213,39 @@ def read(answer: httpx2.Response) -> Document:
             assert not element.attributes.get(name, "/").startswith("//")
     ids = [element.attributes["id"] for element in document.elements if "id" in element.attributes]
     assert len(ids) == len(set(ids))
+    see_that_everybody_can_use(document)
     return document
+
+
+def see_that_everybody_can_use(document: Document) -> None:
+    """What every page owes those who do not see it: a language, landmarks, headings in order, and names."""
+    assert document.one("html").attributes["lang"]
+    assert document.one("title").text.strip(" ·")
+    for landmark in ("header", "main", "nav"):
+        assert document.one(landmark)
+    assert document.one("a", class_="skip").attributes["href"] == f"#{document.one('main').attributes['id']}"
+    levels = [int(element.tag[1]) for element in document.elements if re.fullmatch("h[1-6]", element.tag)]
+    assert levels.count(1) == 1
+    assert all(below <= above + 1 for above, below in pairwise([0, *levels]))
+    named = {
+        element.attributes["id"]: element.text.strip() for element in document.elements if "id" in element.attributes
+    }
+    labels = {element.attributes["for"] for element in document.all("label") if element.text.strip()}
+    assert labels <= named.keys()
+    for element in document.elements:
+        told = element.attributes
+        for name in ("aria-labelledby", "aria-describedby"):
+            assert name not in told or named[told[name]]
+        if element.tag in {"input", "select", "textarea"} and told.get("type") != "hidden":
+            assert told["id"] in labels
+        if element.tag in {"a", "button", "summary", "h1", "h2", "h3"}:
+            assert element.text.strip()
+        if element.tag in {"nav", "section"} or told.get("role") == "meter":
+            assert "aria-label" in told or "aria-labelledby" in told
+        assert element.tag != "img" or "alt" in told
+        assert element.tag != "th" or told["scope"] in {"col", "row"}
+        assert element.tag != "svg" or told["aria-hidden"] == "true"
+        assert int(told.get("tabindex", "0")) <= 0
 
 
 def query_of(location: str) -> dict[str, list[str]]:

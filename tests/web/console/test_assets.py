@@ -1,8 +1,12 @@
 """The stylesheet and the icon: kept by browsers for as long as they are the same."""
 
+import re
+
 import httpx2
+import pytest
 
 from console_server import SIGN_IN, Document
+from placet.web.console.assets import ASSETS
 
 
 def test_pages_name_their_stylesheet_by_its_content(stranger: httpx2.Client) -> None:
@@ -34,3 +38,40 @@ def test_without_the_hash_the_browser_asks_again_and_is_told_it_is_the_same(stra
 def test_there_are_no_other_files(stranger: httpx2.Client) -> None:
     for name in ("nope.css", "..%2f__init__.py", "%2e%2e", "x" * 3000):
         assert stranger.get(f"/service-center/static/{name}").status_code == 404
+
+
+def palettes() -> dict[str, dict[str, str]]:
+    """The colours of the stylesheet by name, light and dark."""
+    css = ASSETS["placet.css"].content.decode()
+    light, dark = re.findall(r":root \{(.*?)\}", css, re.DOTALL)
+    found = {
+        name: dict(re.findall(r"--([\w-]+): (#\w{6});", text)) for name, text in [("light", light), ("dark", dark)]
+    }
+    assert found["light"].keys() == found["dark"].keys()
+    return found
+
+
+def luminance(colour: str) -> float:
+    """Relative luminance (WCAG 2.2)."""
+    channels = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    red, green, blue = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def contrast(one: str, other: str) -> float:
+    darker, lighter = sorted((luminance(one), luminance(other)))
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_colours_have_enough_contrast(scheme: str) -> None:
+    colours = palettes()[scheme]
+    grounds = ("paper", "sheet", "sunken", "accent-soft", "error-soft", "warning-soft")
+    texts = [(text, ground) for text in ("ink", "soft", "accent", "error", "warning") for ground in grounds]
+    assert {pair for pair in [*texts, ("on-accent", "accent")] if _between(colours, pair) < 4.5} == set()  # 1.4.3
+    parts = [("edge", "paper"), ("edge", "sheet"), ("accent", "sunken"), ("error", "error-soft"), ("mark", "sheet")]
+    assert {pair for pair in parts if _between(colours, pair) < 3} == set()  # 1.4.11
+
+
+def _between(colours: dict[str, str], pair: tuple[str, str]) -> float:
+    return contrast(colours[pair[0]], colours[pair[1]])

@@ -120,6 +120,8 @@ def test_a_message_is_told_letter_for_letter_and_keeps_nothing_out_of_reach(serv
     told = page.one(role=case.role, data_code=case.code)
     assert told.text == case.message.format_map(names)
     assert page.all("a", href=f"/problems/{case.code}")
+    assert page.all("a", href="#renewal")
+    assert page.one(id="renewal")
     assert "Whom to ask" in page.text
     assert "Ask your " in page.text
     if case.diagnosis is not None:
