@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from contract.driver import ServerProcess, VendorDirectory, succeed
+from contract.killed import Killed
 
 MakeServer = Callable[..., ServerProcess]
 
@@ -55,3 +56,11 @@ def new_server(
 def server(new_server: MakeServer) -> ServerProcess:
     """A server that the tests of a module share."""
     return new_server()
+
+
+@pytest.fixture
+def killed(new_server: MakeServer, vendor: VendorDirectory) -> Killed:
+    """A server with a license, to be killed."""
+    server = new_server()
+    server.installed(vendor.issue(serial=server.serial))
+    return Killed(server)
