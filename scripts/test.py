@@ -15,7 +15,7 @@ def main() -> int:
     """Answer the exit status: that of the tests, or of the coverage they have to reach."""
     for old in Path.cwd().glob(".coverage*"):
         old.unlink()
-    tests = _coverage("run", "-m", "pytest", "-q", "-n", "2", "--dist", "loadgroup", *sys.argv[1:])
+    tests = _coverage("run", "-m", "pytest", "-q", "-n", "2", "--dist", "loadfile", *sys.argv[1:])
     if tests != 0 or len(sys.argv) > 1:
         return tests
     _coverage("combine", "--quiet")
