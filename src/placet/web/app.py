@@ -6,10 +6,11 @@ from typing import Any
 
 import anyio.to_thread
 from litestar import Litestar, Router
-from litestar.datastructures import State
+from litestar.datastructures import MutableScopeHeaders, State
 from litestar.di import Provide
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.types import Message, Scope
 
 from placet import __version__
 from placet.platform.server import PlatformServer
@@ -39,6 +40,14 @@ API: list[Any] = [
 ]
 
 
+async def keep_to_caller(message: Message, _: Scope) -> None:
+    """Keep an answer out of caches, and of guesses at its type, where it says nothing else itself."""
+    if message["type"] == "http.response.start":
+        headers = MutableScopeHeaders.from_message(message)
+        headers.setdefault("Cache-Control", "no-store")
+        headers.setdefault("X-Content-Type-Options", "nosniff")
+
+
 def create_app(server: PlatformServer) -> Edge:
     """Answer the ASGI application that serves ``server``; its lifespan starts and closes it."""
 
@@ -58,6 +67,7 @@ def create_app(server: PlatformServer) -> Edge:
         guards=[guard_access],
         dependencies={"server": Provide(the_server, sync_to_thread=False)},
         exception_handlers={Exception: answer_problem},
+        before_send=[keep_to_caller],
         lifespan=[lifespan],
         state=State({"server": server, "problem_page": problem_page}),
         openapi_config=OpenAPIConfig(

@@ -6,6 +6,7 @@
 
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 
@@ -37,7 +38,8 @@ class Edge:
         if area not in {APPS, PERSONAL} or not rest or not rest[0]:
             await self._api(scope, receive, send)
         elif scope["path"].count("/") == 2:
-            await _redirect(send, f"/{area}/{rest[0]}/", scope.get("query_string", b""))
+            # Quoted anew: decoded, a name may hold a line end, which would be a header of its own.
+            await _redirect(send, f"/{area}/{quote(rest[0], safe='')}/", scope.get("query_string", b""))
         else:
             await self._pass_on(area, rest[0], scope, receive, send)
 
@@ -93,6 +95,6 @@ async def _not_found(send: Send, area: str, name: str) -> None:
 
 
 async def _answer(send: Send, status: int, body: bytes, headers: list[tuple[bytes, bytes]]) -> None:
-    headers = [*headers, (b"content-length", str(len(body)).encode())]
+    headers = [*headers, (b"x-content-type-options", b"nosniff"), (b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body, "more_body": False})
