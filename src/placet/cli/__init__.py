@@ -4,10 +4,12 @@ import importlib
 import io
 import sys
 from collections.abc import Mapping
+from typing import Any
 
 import click
 
 from placet import __version__
+from placet.cli.errors import FailedError, unexpected
 
 # What ``placet --help`` shows; a test keeps it the same as what the commands say of themselves.
 _COMMANDS: Mapping[str, tuple[str, str]] = {
@@ -37,6 +39,13 @@ class LazyGroup(click.Group):
         command: click.Command = getattr(importlib.import_module(module), name)
         return command
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; one that is interrupted has failed."""
+        try:
+            return super().invoke(ctx)
+        except (KeyboardInterrupt, EOFError, click.Abort):
+            raise FailedError("Stopped before it was done.") from None
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """List the commands without importing them."""
         with formatter.section("Commands"):
@@ -55,16 +64,15 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line."""
-    for stream in (sys.stdout, sys.stderr):
+    stdout = sys.stdout
+    for stream in (stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal that lacks a character still shows the others
     try:
         cli.main(prog_name="placet")
-    except SystemExit as end:
-        if isinstance(end.__context__, BrokenPipeError | click.Abort):
-            sys.exit(3)  # whoever read the output has gone, or Ctrl-C; Click's own status for both means refused here
+    except SystemExit:
+        if sys.stdout is not stdout:  # Click puts another in its place where the reader of a pipe has gone
+            sys.exit(FailedError.exit_code)  # Click's own status for it means refused here
         raise
     except Exception as error:  # noqa: BLE001 - people never see a traceback
-        from placet.cli.errors import unexpected  # noqa: PLC0415
-
         sys.exit(unexpected(error))

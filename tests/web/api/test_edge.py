@@ -12,7 +12,7 @@ from contract.archives import files_of, zipped
 from contract.driver import ServerProcess, VendorDirectory, wait_for
 from contract.surfaces import as_problem
 
-pytestmark = [pytest.mark.server, pytest.mark.xdist_group("web edge")]
+pytestmark = pytest.mark.server
 
 LARGE = 20 * 1024 * 1024
 APP = f"""

@@ -13,8 +13,6 @@ from console_server import ConsoleServer, running
 from contract.surfaces import as_problem
 from placet.store.credentials import Role
 
-pytestmark = pytest.mark.xdist_group("web http")
-
 NOBODYS_ID = "0" * 32
 EVERYBODYS = [
     *(("GET", f"/api/v1/{name}") for name in ("license", "license/request", "license/history", "features", "modules")),
