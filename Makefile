@@ -33,7 +33,7 @@ $(VENV)/.browser: scripts/browser.sh $(VENV)/.created
 
 setup: $(VENV)/.runtime ## .venv with placet in it
 
-run: setup ## a demonstration vendor and server under ./var, on http://127.0.0.1:$(PORT)
+run: setup ## a demonstration vendor and server under ./var, on port 8000 (or PORT=...)
 	@exec $(BIN)/placet demo var --port $(PORT)
 
 test: $(VENV)/.dev $(VENV)/.browser ## every test, with branch coverage

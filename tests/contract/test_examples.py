@@ -1,5 +1,7 @@
 """Scenario: the examples, published, run, debugged and queried as their developer would."""
 
+import os
+import signal
 import time
 from typing import Any
 
@@ -114,6 +116,28 @@ def test_the_command_line_queries_with_parameters(server: ServerProcess) -> None
     assert [line.split()[0] for line in done.out.splitlines()] == ["NAME", "Espresso", "Paper"]
     as_json = server.cli("module", "query", "orders", sql, "--param", "at_most=3", "--max-rows", 1, "--json").json()
     assert (as_json["rows"], as_json["truncated"]) == ([["Espresso machine, two groups", 0]], True)
+
+
+def test_numbers_on_the_command_line_are_numbers(server: ServerProcess) -> None:
+    sql = "SELECT typeof(:a), typeof(:b), typeof(:c), typeof(:d), typeof(:e)"
+    options = ("a=5", "b=0.5", "c=2026-01-01", 'd="5"', "e=null")
+    typed = server.cli("module", "query", "orders", sql, *(f"--param={option}" for option in options), "--json")
+    assert typed.json()["rows"] == [["integer", "real", "text", "text", "null"]]
+    grouped = "SELECT customer_id, count(*) AS c FROM orders GROUP BY 1 HAVING c > :n"
+    assert server.cli("module", "query", "orders", grouped, "--param", "n=0", "--json").json()["rows"]
+    twice = server.cli("module", "query", "orders", "SELECT :a", "--param", "a=1", "--param", "a=2")
+    assert (twice.status, "given twice" in twice.err) == (2, True)
+
+
+def test_a_request_waits_while_its_module_starts_again(server: ServerProcess) -> None:
+    pid = server.get("/api/v1/modules/orders")["worker"]["pid"]
+    os.kill(pid, signal.SIGKILL)
+    wait_for(lambda: server.get("/api/v1/modules/orders")["worker"]["pid"] != pid)
+    assert server.api("GET", "/apps/orders/api/orders", token=None).status_code == 200
+    server.restart()
+    wait_for(lambda: server.api("GET", "/readyz", token=None).status_code == 200)
+    assert server.api("GET", "/apps/orders/api/orders", token=None).status_code == 200
+    assert server.api("GET", "/apps/hello/", token=None).status_code == 200
 
 
 def test_a_run_is_private(server: ServerProcess) -> None:

@@ -1,3 +1,4 @@
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -67,3 +68,32 @@ def test_the_environment_is_bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     for name in ("PLACET_TOKEN", "PYTHONPATH", "LD_PRELOAD", "DATABASE_URL", "HTTP_PROXY"):
         monkeypatch.setenv(name, "secret")
     assert "secret" not in bare_environment(tmp_path).values()
+
+
+def test_what_is_started_does_not_outlive_a_server_that_is_killed(tmp_path: Path) -> None:
+    child = "import os, sys, time; open(sys.argv[1], 'w').write(str(os.getpid())); time.sleep(600)"
+    parent = (
+        "import sys, pathlib; from placet.platform.processes import bare_environment, run_bounded\n"
+        "home = pathlib.Path(sys.argv[1])\n"
+        f"run_bounded([sys.executable, '-c', {child!r}, str(home / 'pid')], directory=home,"
+        " environment=bare_environment(home), timeout_seconds=600)"
+    )
+    server = subprocess.Popen([sys.executable, "-c", parent, str(tmp_path)])
+    deadline = time.monotonic() + 30
+    while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    pid = int((tmp_path / "pid").read_text())
+    server.kill()
+    server.wait()
+    while is_running(pid):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def is_running(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return state != "Z"

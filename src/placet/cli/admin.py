@@ -102,7 +102,14 @@ def token(data: Path, *, database_url: str | None, role: str, name: str, as_json
     callback=_printable_name,
     help="Who signs in, for the audit trail.",
 )
-@click.option("--server", default="http://127.0.0.1:8000", show_default=True, metavar="URL", help="Its address.")
+@click.option(
+    "--server",
+    envvar="PLACET_SERVER",
+    default="http://127.0.0.1:8000",
+    show_default=True,
+    metavar="URL",
+    help="Its address.",
+)
 def sign_in(data: Path, *, database_url: str | None, name: str, server: str) -> None:
     """Print a link that signs an administrator in to the Service Center, once, within a day."""
     from placet.platform.people import SIGN_IN_LASTS

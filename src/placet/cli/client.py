@@ -58,8 +58,7 @@ class Client:
     def download(self, path: str) -> bytes:
         """Answer the bytes at ``path``."""
         answer = self._send("GET", path, None, {})
-        if not answer.is_success:
-            self._json_of(answer)
+        self._json_of(answer)
         return answer.content
 
     def _send(self, method: str, path: str, data: bytes | None, headers: dict[str, str]) -> "httpx2.Response":
@@ -135,6 +134,8 @@ class _WithProblem(click.ClickException):
         """Write to standard error."""
         click.echo(self.format_message(), err=True)
         print_reasons(self.problem, err=True)
+        for blocked in (self.problem.get("changes") or {}).get("blocked", []):
+            click.echo(f"  Would be refused: {printable(str(blocked['operation']))}", err=True)
         if self.problem.get("file"):
             line = f", line {self.problem['line']}" if self.problem.get("line") else ""
             click.echo(f"  Where: {printable(str(self.problem['file']))}{line}", err=True)

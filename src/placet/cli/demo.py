@@ -93,7 +93,7 @@ def _announce(server: "PlatformServer", directory: Path, address: str) -> None:
 
     placet = os.path.relpath(sys.argv[0]) if os.sep in sys.argv[0] else "placet"
     status = server.guard.status()
-    client = f"--server {address} --token $(cat {directory}/administrator.token)"
+    client = f"PLACET_SERVER={address} PLACET_TOKEN=$(cat {directory}/administrator.token)"
     example = "examples/orders" if Path("examples/orders").is_dir() else "DIR"
     standing = [notice.message for notice in (*status.errors, *status.warnings)] or [f"License: {status.state}"]
     click.echo(
@@ -111,12 +111,15 @@ def _announce(server: "PlatformServer", directory: Path, address: str) -> None:
        --feature run --feature debugger --feature test_query --limit software_units=50 --limit users=10 \\
        --out {directory}/example.license
   2. Install it, as the server's administrator:
-     {placet} license install {directory}/example.license {client}
+     {client} \\
+       {placet} license install {directory}/example.license
   3. Publish an example, as a developer:
-     {placet} module publish {example} {client}
+     {client} \\
+       {placet} module publish {example}
 
   Or, instead of 1 and 2, evaluate for {EVALUATION.removesuffix("d")} days, once:
-     {placet} license install {directory}/evaluation.license {client}
+     {client} \\
+       {placet} license install {directory}/evaluation.license
 
   Stop with Ctrl-C. Everything is kept under {directory}.
 """

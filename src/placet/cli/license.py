@@ -16,7 +16,7 @@ from placet.cli.output import (
     printable,
 )
 
-_READ_CAP = 1024 * 1024
+_READ_CAP = 512 * 1024  # a license has at most half of it; the server says so
 
 
 @click.group(name="license")

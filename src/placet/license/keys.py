@@ -98,7 +98,8 @@ class TrustStore(msgspec.Struct, frozen=True, kw_only=True):
         try:
             document = loads(data.decode())
         except (DocumentRejected, UnicodeDecodeError) as error:
-            raise KeyUnusable(f"The trust store is not a JWK Set: {error}") from None
+            why = str(error).removeprefix("Not a license: ")
+            raise KeyUnusable(f"The trust store is not a JWK Set: {why}") from None
         entries = document.get("keys") if isinstance(document, dict) else None
         if not isinstance(entries, list) or not 0 < len(entries) <= _MAX_KEYS:
             raise KeyUnusable("The trust store is not a JWK Set with at least one key; nothing could ever verify.")

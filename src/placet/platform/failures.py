@@ -51,7 +51,7 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True):
             file=file,
             line=line,
             position=position,
-            traceback="".join(traceback.format_exception(error, limit=-_MAX_FRAMES)),
+            traceback=_own_traceback(error, directory),
         )
 
     def as_problem(self, reference: str, *, step: str, output: str = "") -> ModuleProblem:
@@ -70,6 +70,13 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True):
             position=self.position,
             output=(output + self.traceback) or None,
         )
+
+
+def _own_traceback(error: BaseException, directory: Path) -> str:
+    """The frames within the module, with its own paths: where the server keeps things is not the module's business."""
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if _inside(frame.filename, directory)]
+    told = [*traceback.format_list(frames[-_MAX_FRAMES:]), *traceback.format_exception_only(error)]
+    return "".join(told).replace(f"{directory}/", "")
 
 
 def _message(error: BaseException) -> str:

@@ -46,7 +46,7 @@ def inspect(orders: Orders) -> Answer:
         place = {"file": problem.file, "line": problem.line, "position": problem.position}
         return Answer(failure=msgspec.convert({"code": problem.code, "message": problem.detail, **place}, Failure))
     add_paths(directory, orders.site)
-    application = load(orders.entrypoint, directory)
+    application = load(orders.entrypoint, directory, site=orders.site)
     if isinstance(application, Failure):
         return Answer(failure=application)
     try:

@@ -7,6 +7,7 @@ environment but what a program needs to find its interpreter, language and time 
 import contextlib
 import os
 import selectors
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -67,7 +68,7 @@ def run_bounded(
             source.write(given)
             source.seek(0)
             process = subprocess.Popen(
-                [*arguments, *map(str, passed)],
+                [*_with_parent(arguments[0]), *arguments, *map(str, passed)],
                 cwd=directory,
                 env=dict(environment),
                 stdin=source,
@@ -82,6 +83,15 @@ def run_bounded(
     finally:
         os.close(result_write)
     return _collect(process, result_read, time.monotonic() + timeout_seconds, max_result_bytes)
+
+
+def _with_parent(program: str) -> tuple[str, ...]:
+    """Have the kernel kill what is started when the server is gone, by `kill -9` too (PR_SET_PDEATHSIG, prctl(2)).
+
+    setpriv is of util-linux, which every Debian has. A program that is not there is left to `Popen`, which says so.
+    """
+    setpriv = shutil.which("setpriv") if shutil.which(program) else None
+    return () if setpriv is None else (setpriv, "--pdeathsig", "KILL", "--")
 
 
 def end_group(leader: int, number: signal.Signals = signal.SIGKILL) -> None:

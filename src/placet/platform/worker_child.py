@@ -131,8 +131,8 @@ def serve(orders: WorkerOrders, report: "Callable[[Failure | None], None]") -> N
     """Import the module and serve it until told to stop; report once whether it started."""
     directory = Path(orders.directory)
     add_paths(directory, orders.site)
-    loaded = load(orders.entrypoint, directory)
-    timers = {timer: load(timer.call, directory, expected="a function") for timer in orders.timers}
+    loaded = load(orders.entrypoint, directory, site=orders.site)
+    timers = {timer: load(timer.call, directory, site=orders.site, expected="a function") for timer in orders.timers}
     failures = [found for found in (loaded, *timers.values()) if isinstance(found, Failure)]
     if failures:
         report(failures[0])

@@ -4,6 +4,7 @@
 ``/personal/<id>/`` is reached by whoever knows the id. Neither depends on the license: what serves keeps serving.
 """
 
+import asyncio
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -15,9 +16,12 @@ from placet.platform.problems import PROBLEM_KINDS, ProblemCode
 from placet.platform.proxy import MAX_BODY_BYTES, READ_TIMEOUT_SECONDS, Proxy, Receive, Scope, Send
 from placet.platform.proxy_problem import problem_answer
 from placet.platform.server import PlatformServer
+from placet.platform.supervisor import WorkerState
 
 APPS = "apps"
 PERSONAL = "personal"
+START_WAIT_SECONDS = 5.0
+START_LOOK_SECONDS = 0.05
 
 
 class Edge:
@@ -49,7 +53,7 @@ class Edge:
         if not known:
             await _not_found(send, area, name)
             return
-        socket = self._server.supervisor.socket_for(name) if instance is None else _socket_of(instance)
+        socket = await self._socket_for(name) if instance is None else _socket_of(instance)
         if socket is None:
             code = ProblemCode.MODULE_UNAVAILABLE
             for message in problem_answer(code, PROBLEM_KINDS[code], MAX_BODY_BYTES):
@@ -64,6 +68,16 @@ class Edge:
             root_path=f"/{area}/{name}",
             read_timeout_seconds=None if debugged else READ_TIMEOUT_SECONDS,
         )
+
+    async def _socket_for(self, name: str) -> Path | None:
+        """The socket of a module; while it is being started, for the first time or again, a request waits a little."""
+        supervisor = self._server.supervisor
+        for _ in range(round(START_WAIT_SECONDS / START_LOOK_SECONDS)):
+            socket, status = supervisor.socket_for(name), supervisor.state(name)
+            if socket is not None or status is None or status.state is WorkerState.CRASH_LOOP:
+                return socket
+            await asyncio.sleep(START_LOOK_SECONDS)
+        return supervisor.socket_for(name)
 
     def _instance(self, instance_id: str) -> Instance | None:
         try:

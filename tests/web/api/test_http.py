@@ -171,3 +171,8 @@ def test_what_operators_ask(server: ConsoleServer) -> None:
         assert "Example" not in answer.text
         for path in ("/schema", "/schema/openapi.json"):
             assert json.loads(stranger.get(path).text)["openapi"].startswith("3.")
+
+
+def test_the_servers_address_leads_to_the_service_center(server: ConsoleServer) -> None:
+    answer = httpx2.get(f"{server.url}/", trust_env=False)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/service-center/")

@@ -10,6 +10,7 @@ from sqlalchemy.exc import DatabaseError
 
 from placet import __version__
 from placet.enforcement import State, Status
+from placet.platform.supervisor import WorkerState
 from placet.web.access import Access, requires
 from placet.web.api.parameters import Server
 
@@ -24,13 +25,17 @@ async def health() -> dict[str, str]:
 
 @get("/readyz", opt=requires(Access.PUBLIC), tags=["operations"], sync_to_thread=True)
 def ready(server: Server) -> Response[dict[str, Any]]:
-    """The server can do its work: its database answers."""
+    """The server can do its work: its database answers, and the published modules have been started."""
     try:
         with server.guard.database.read() as connection:
             connection.execute(text("SELECT 1"))
     except DatabaseError as error:
         log.warning("not_ready", error=str(error.orig))
         return Response({"status": "the database does not answer"}, status_code=503)
+    states = server.supervisor.states()
+    starting = [name for name, status in states.items() if status.state is WorkerState.STARTING]
+    if starting:
+        return Response({"status": f"{len(starting)} published modules are starting"}, status_code=503)
     return Response({"status": "ready"})
 
 

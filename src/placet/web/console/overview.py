@@ -17,7 +17,7 @@ from placet.web.access import Access, caller_of, requires
 from placet.web.console.errors import answer_page
 from placet.web.console.limits import LimitView, limit_view
 from placet.web.console.operations import possible
-from placet.web.console.pages import AnyRequest, page
+from placet.web.console.pages import AnyRequest, page, see_other
 from placet.web.console.words import Moment, distance, ending, moment
 
 _MOST_HOLDERS = 20
@@ -86,6 +86,12 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
 async def overview_page(request: AnyRequest) -> Response[str]:
     """Answer the overview."""
     return await answer_overview(request)
+
+
+@get("/", opt=requires(Access.PUBLIC), include_in_schema=False, sync_to_thread=False)
+def root() -> Response[str]:
+    """Lead whoever opens the server's address to the Service Center."""
+    return see_other("/service-center/")
 
 
 async def answer_overview(request: AnyRequest, *, status_code: int = 200, result: object = None) -> Response[str]:
