@@ -1,6 +1,7 @@
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -97,3 +98,15 @@ def is_running(pid: int) -> bool:
     except (FileNotFoundError, ProcessLookupError):
         return False
     return state != "Z"
+
+
+def test_nothing_is_lost_of_a_child_that_answers_and_ends_at_any_moment(tmp_path: Path) -> None:
+    """Children that answer just as the parent looks away: at each look's end, many at once."""
+
+    def answer(number: int) -> bytes:
+        pause = 0.05 + number % 40 / 200
+        code = f"import os, sys, time; time.sleep({pause}); os.write(int(sys.argv[-1]), b'answer'); os._exit(0)"
+        return run(code, tmp_path, timeout_seconds=60.0).result
+
+    with ThreadPoolExecutor(12) as pool:
+        assert set(pool.map(answer, range(240))) == {b"answer"}

@@ -137,7 +137,9 @@ def _pump(
                 return False
             ready = selector.select(_HEARTBEAT_SECONDS)
             if not ready and process.poll() is not None:
-                return True
+                ready = selector.select(0)  # what it wrote between the two looks, before it ended
+                if not ready:
+                    return True
             for key, _ in ready:
                 chunk = os.read(key.fd, _CHUNK)
                 sinks[key.fd](chunk)
