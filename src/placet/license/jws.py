@@ -93,7 +93,8 @@ def read_envelope(data: bytes) -> Envelope:
     if len(data) > SIZE_CAP:  # 1. size cap
         raise rejected(
             Diagnosis.TOO_LARGE,
-            f"Not a license: the file has {len(data):,} bytes, and licenses have at most {SIZE_CAP:,}.",
+            f"Not a license: the file has more than the {SIZE_CAP:,} bytes a license can have. "
+            "Check that this is the right file.",
         )
     try:  # 2. envelope
         text = data.decode().strip().removeprefix(_BOM).strip()

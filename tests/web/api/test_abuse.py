@@ -37,7 +37,6 @@ def refused(answer: httpx2.Response, *statuses: int) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("method", "path"),
     [
-        ("GET", "/"),
         ("GET", "/api"),
         ("GET", "/api/v1"),
         ("GET", "/api/v2/license"),

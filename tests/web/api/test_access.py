@@ -14,6 +14,7 @@ from placet.web.app import create_app
 
 PUBLIC = {
     *("/healthz", "/readyz", "/metrics", "/schema", "/schema/{path:str}", "/schema/openapi.json"),
+    "/",  # leads to the Service Center
     *("/problems", "/problems/{code:str}"),
     *("/service-center/sign-in", "/service-center/static/{name:str}"),
     "/service-center/license",  # GET alone: leads from the address of an upload's answer to the overview
