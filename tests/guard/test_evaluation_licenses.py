@@ -45,6 +45,15 @@ def test_an_evaluation_ends_to_the_second(guard: Guard, clock: Clock, past: int,
     assert guard.check("run").allowed is (state is State.ACTIVE)
 
 
+def test_the_history_tells_when_an_evaluation_ends_here(guard: Guard, clock: Clock) -> None:
+    clock.go_on(3 * DAY)
+    evaluate(guard)
+    install(guard, jti="L-2")
+    license_, evaluation = guard.history()
+    assert evaluation.expires_at == NOW + 10 * DAY
+    assert license_.expires_at == guard.status().expires_at
+
+
 def test_an_evaluation_ends_with_its_license_at_the_latest(guard: Guard, clock: Clock) -> None:
     evaluate(guard, exp=numeric(NOW + DAY))
     assert guard.status().expires_at == NOW + DAY

@@ -62,7 +62,8 @@ def _print_features(features: list[dict[str, Any]]) -> None:
             rows.append((feature["title"], "on" if feature["licensed"] else "off", "", ""))
         else:
             limit = "unlimited" if feature["limit"] is None else str(feature["limit"])
-            standing = "over limit" if feature["exceeded"] else "tolerated" if feature["over_limit"] else "within limit"
+            within = "within limit" if feature["licensed"] else "not licensed"
+            standing = "over limit" if feature["exceeded"] else "tolerated" if feature["over_limit"] else within
             rows.append((feature["title"], limit, str(feature["used"]), standing))
     print_table(["Feature", "Allowed", "Used", ""], rows, empty="The product has no features.")
 

@@ -19,7 +19,7 @@ from sqlalchemy import Connection
 from placet.enforcement import Amount, Decision, Policy, Product, ProductError, Refused, Status, decide, evaluate
 from placet.guard.installing import AcknowledgementRequired, Installer, Outcome
 from placet.guard.snapshot import Snapshot
-from placet.license.document import License
+from placet.license.document import License, examine
 from placet.license.keys import TrustStore
 from placet.license.request import LicenseRequest, sign_request
 from placet.license.status_list import SignedStatusList, verify_status_list
@@ -195,9 +195,17 @@ class Guard:
         return self._snapshot.stored.installation.license_id
 
     def history(self) -> list[licenses.InstalledLicense]:
-        """Answer the licenses that were installed, newest first."""
+        """Answer the licenses that were installed, newest first; an evaluation with the end it has here."""
         with self.database.read() as connection:
-            return licenses.history(connection)
+            entries = licenses.history(connection)
+        return [self._with_its_end(entry) for entry in entries]
+
+    def _with_its_end(self, entry: licenses.InstalledLicense) -> licenses.InstalledLicense:
+        row = self._snapshot.stored.installation
+        found = examine(entry.signed.encode(), self.trust) if entry.jti == row.evaluation_jti else None
+        if not isinstance(found, License):
+            return entry
+        return msgspec.structs.replace(entry, expires_at=found.terms.expires_at(row.evaluation_started_at))
 
     def install_status_list(self, data: bytes, *, actor: str = SYSTEM) -> SignedStatusList:
         """Install the vendor's list of revoked licenses.
