@@ -36,13 +36,36 @@ def doctor(data: Path) -> Done:
 
 
 def test_a_token_is_printed_alone_before_there_is_a_server(tmp_path: Path) -> None:
-    done = token(tmp_path / "new" / "data")
-    assert (done.status, done.err) == (0, "")
+    data = tmp_path / "data"
+    done = token(data)
+    assert done.status == 0
     assert done.out.startswith("plt_")
     assert len(done.out.split("\n")) == 2
-    assert (tmp_path / "new" / "data").stat().st_mode & 0o077 == 0
-    other = token(tmp_path / "new" / "data")
+    assert data.stat().st_mode & 0o077 == 0
+    other = token(data)
+    assert (other.status, other.err) == (0, "")
     assert other.out != done.out
+
+
+@pytest.mark.parametrize("command", [["token", "--role", "developer", "--name", "ci"], ["sign-in"]], ids=" ".join)
+def test_an_installation_that_is_made_is_told_of_once(command: list[str], tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    done, again = (placet("admin", *command, "--data", data) for _ in range(2))
+    with closing(sqlite3.connect(data / "placet.sqlite3")) as connection:
+        [(serial_number,)] = connection.execute("SELECT serial_number FROM installation")
+    assert done.err == f"Made a new installation in {data}, with serial number {serial_number}.\n"
+    assert (done.status, again.status, again.err) == (0, 0, "")
+
+
+@pytest.mark.parametrize("command", [["token", "--role", "developer", "--name", "ci"], ["sign-in"]], ids=" ".join)
+def test_no_installation_is_made_where_nothing_is_there(command: list[str], tmp_path: Path) -> None:
+    done = placet("admin", *command, "--data", tmp_path / "typo" / "data")
+    assert (done.status, done.out) == (3, "")
+    assert done.message == (
+        f"There is no directory {tmp_path}/typo for an installation to be in. "
+        "Name a server's data directory with --data, or make that directory first."
+    )
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_new_serial_number_is_another(tmp_path: Path) -> None:
@@ -206,6 +229,8 @@ def test_addresses_nobody_can_listen_at(vendor: VendorDirectory, tmp_path: Path)
     for host, status in (("203.0.113.1", 3), ("x" * 300, 3), ("a host", 3), ("", 2)):
         done = serve(tmp_path / "data", vendor.trust, "--host", host)
         assert (done.status, done.out) == (status, ""), host
+        assert placet("demo", tmp_path / "demo", "--port", "0", "--host", host).status == status
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_one_server_on_a_directory(new_server: MakeServer, vendor: VendorDirectory) -> None:

@@ -49,14 +49,16 @@ def admin() -> None:
 
 @contextmanager
 def opened(data: Path, database_url: str | None, *, make: bool = True) -> "Iterator[Database]":
-    """Open the database of an installation. Where there is none yet it is made, or with ``make`` false not."""
+    """Open the database of an installation. Where there is none yet one is made and told of; without ``make``, not."""
     from placet.platform.layout import Layout
     from placet.store.database import Database, DatabaseUnusable
-    from placet.store.installation import ensure_installation
+    from placet.store.installation import ensure_installation, read_installation
 
     try:
         layout = Layout(data.resolve())
-        if not make and database_url is None and not layout.database.exists():
+        if make:
+            _check_parent(data)
+        elif database_url is None and not layout.database.exists():
             raise FailedError(f"There is no installation in {data}. Name a server's data directory with --data.")
         layout.make()
         database = Database.open(database_url) if database_url else Database.open_file(layout.database)
@@ -65,11 +67,26 @@ def opened(data: Path, database_url: str | None, *, make: bool = True) -> "Itera
     except OSError as error:
         raise of_file(error) from None
     try:
+        now = datetime.now(UTC)
         with database.write() as connection:
-            ensure_installation(connection, datetime.now(UTC))
+            ensure_installation(connection, now)
+            installation = read_installation(connection)
+        if installation.created_at == now:
+            where = f"Made a new installation in {click.format_filename(data)}"
+            click.echo(f"{where}, with serial number {installation.serial_number}.", err=True)
         yield database
     finally:
         database.close()
+
+
+def _check_parent(data: Path) -> None:
+    """A new data directory is made beside what is there; where even that is missing, its name is mistyped."""
+    parent = data.resolve().parent
+    if not parent.exists():
+        raise FailedError(
+            f"There is no directory {click.format_filename(parent)} for an installation to be in. "
+            "Name a server's data directory with --data, or make that directory first."
+        )
 
 
 @admin.command()

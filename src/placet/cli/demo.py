@@ -24,14 +24,15 @@ def demo(directory: Path, *, host: str, port: int) -> None:
 
     Both are made where they are not there yet, and kept.
     """
-    from placet.cli.serving import open_server, run_server
+    from placet.cli.serving import listening, open_server, run_server
 
     vendor = directory / "vendor"
-    _make_vendor(vendor)
-    server = open_server(directory / "server", vendor / "trust.jwks.json")
-    _make_token(server, directory / "administrator.token")
-    _make_evaluation(server, vendor, directory / "evaluation.license")
-    run_server(server, host, port, announce=lambda address: _announce(server, directory, address))
+    with listening(host, port) as listener:
+        _make_vendor(vendor)
+        server = open_server(directory / "server", vendor / "trust.jwks.json")
+        _make_token(server, directory / "administrator.token")
+        _make_evaluation(server, vendor, directory / "evaluation.license")
+        run_server(server, listener, announce=lambda address: _announce(server, directory, address))
 
 
 def _make_vendor(directory: Path) -> None:

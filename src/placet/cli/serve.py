@@ -22,10 +22,11 @@ if TYPE_CHECKING:
 @click.option("--warn-before", default="30d", show_default=True, metavar="PERIOD", help="When to warn of expiry.")
 def serve(data: Path, *, database_url: str | None, trust: Path, host: str, port: int, warn_before: str) -> None:
     """Run a Platform Server."""
-    from placet.cli.serving import open_server, run_server
+    from placet.cli.serving import listening, open_server, run_server
 
-    server = open_server(data, trust, database_url=database_url, warn_before=warn_before)
-    run_server(server, host, port, announce=lambda address: _announce(server, address))
+    with listening(host, port) as listener:
+        server = open_server(data, trust, database_url=database_url, warn_before=warn_before)
+        run_server(server, listener, announce=lambda address: _announce(server, address))
 
 
 def _announce(server: "PlatformServer", address: str) -> None:

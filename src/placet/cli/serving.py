@@ -46,11 +46,11 @@ def open_server(
         raise of_file(error) from None
 
 
-def run_server(server: PlatformServer, host: str, port: int, *, announce: Callable[[str], None]) -> None:
-    """Serve until a signal says stop; ``announce`` is told the address once everything is up."""
+def run_server(server: PlatformServer, listener: socket.socket, *, announce: Callable[[str], None]) -> None:
+    """Serve at ``listener`` until a signal says stop; ``announce`` is told the address once everything is up."""
     _configure_logging()
     try:
-        with server.layout.held(), _listen(host, port) as listener:
+        with server.layout.held():
             config = uvicorn.Config(
                 create_app(server),
                 log_config=None,
@@ -84,7 +84,8 @@ class _Serving(uvicorn.Server):
             sys.stdout.flush()
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def listening(host: str, port: int) -> socket.socket:
+    """Listen at an address, before anything is made that would be left behind where that cannot be done."""
     if not host:
         raise click.UsageError("--host is empty. Write 0.0.0.0 to listen at every address of the machine.")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
