@@ -8,17 +8,17 @@ from hypothesis import settings
 
 from guard_support.guards import Clock, install, opened
 from placet.guard import Guard
-from store_support.databases import KINDS, new_database_url
+from store_support.databases import KINDS, new_databases
 
 settings.register_profile("placet", deadline=None)
 settings.load_profile("placet")
 
 
 @pytest.fixture(params=KINDS)
-def database_urls(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], str]:
+def database_urls(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[], str]]:
     """Makes a new database each time."""
-    kind: str = request.param
-    return lambda: new_database_url(kind, tmp_path)
+    with new_databases(request.param, tmp_path) as make:
+        yield make
 
 
 @pytest.fixture

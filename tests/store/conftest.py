@@ -7,15 +7,16 @@ import pytest
 from hypothesis import settings
 
 from placet.store.database import Database
-from store_support.databases import KINDS, new_database_url
+from store_support.databases import KINDS, new_databases
 
 settings.register_profile("placet", deadline=None)
 settings.load_profile("placet")
 
 
 @pytest.fixture(params=KINDS)
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    return new_database_url(request.param, tmp_path)
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    with new_databases(request.param, tmp_path) as make:
+        yield make()
 
 
 @pytest.fixture

@@ -1,8 +1,8 @@
 """The databases tests run on, and looks into them from outside."""
 
 import sqlite3
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
@@ -11,17 +11,30 @@ from sqlalchemy import event, select
 
 from placet.store.database import Database
 from placet.store.schema import metadata
+from store_support.postgres import lent_database, shared_server
 
-KINDS = ["sqlite"]
+KINDS = ["sqlite", "postgresql"]
 """What ``database_url`` is made of; each test of facts that every database keeps runs once for each."""
 
 Dump = dict[str, list[tuple[Any, ...]]]
 
 
 def new_database_url(kind: str, directory: Path) -> str:
-    """The URL of a database that is new, and gone with ``directory``."""
-    assert kind == "sqlite"
+    """The URL of a database that is new, and gone with ``directory``, or with the tests' database server."""
+    if kind == "postgresql":
+        server = shared_server()
+        return server.url(server.new_database())
     return f"sqlite:///{mkdtemp(dir=directory)}/placet.sqlite3"
+
+
+@contextmanager
+def new_databases(kind: str, directory: Path) -> Iterator[Callable[[], str]]:
+    """Make new databases, each at the URL answered, for as long as the block lasts. Much quicker on PostgreSQL."""
+    with ExitStack() as lent:
+        if kind == "postgresql":
+            yield lambda: lent.enter_context(lent_database())
+        else:
+            yield lambda: new_database_url(kind, directory)
 
 
 def dump(database: Database) -> Dump:
