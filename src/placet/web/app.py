@@ -21,7 +21,7 @@ from placet.web.api.license import LicenseController
 from placet.web.api.modules import ModuleController
 from placet.web.api.operations import health, metrics, ready
 from placet.web.api.people import TokenController, UserController, audit_events
-from placet.web.console import ROUTES, problem_page
+from placet.web.console import ROUTES, problem_page, public_problem_page
 from placet.web.edge import Edge
 from placet.web.problems import answer_problem
 
@@ -79,4 +79,4 @@ def create_app(server: PlatformServer) -> Edge:
         ),
         logging_config=None,
     )
-    return Edge(server, application)
+    return Edge(server, application, public_problem_page)

@@ -5,6 +5,7 @@
 """
 
 import asyncio
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -13,8 +14,8 @@ import msgspec
 
 from placet.platform.instances import Instance, UnknownInstance
 from placet.platform.problems import PROBLEM_KINDS, ProblemCode
-from placet.platform.proxy import MAX_BODY_BYTES, READ_TIMEOUT_SECONDS, Proxy, Receive, Scope, Send
-from placet.platform.proxy_problem import problem_answer
+from placet.platform.proxy import READ_TIMEOUT_SECONDS, Proxy, Receive, Scope, Send
+from placet.platform.proxy_problem import RETRY_AFTER_SECONDS
 from placet.platform.server import PlatformServer
 from placet.platform.supervisor import WorkerState
 
@@ -23,13 +24,23 @@ PERSONAL = "personal"
 START_WAIT_SECONDS = 5.0
 START_LOOK_SECONDS = 0.05
 
+_VARY = (b"vary", b"Accept")
+_RETRY_AFTER = (b"retry-after", str(RETRY_AFTER_SECONDS).encode())
+
+# Answers the page, and its headers, of a problem's code and HTTP status.
+ProblemPage = Callable[[str, int], tuple[bytes, Mapping[str, str]]]
+
 
 class Edge:
-    """An ASGI application that routes between the workers and ``api``, the ASGI application of everything else."""
+    """An ASGI application that routes between the workers and ``api``, the ASGI application of everything else.
 
-    def __init__(self, server: PlatformServer, api: Any) -> None:
+    Where no worker can answer, programs get a problem document and browsers a page.
+    """
+
+    def __init__(self, server: PlatformServer, api: Any, problem_page: ProblemPage) -> None:
         self._server = server
         self._api = api
+        self._problem_page = problem_page
         self._proxy = Proxy()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -51,13 +62,11 @@ class Edge:
         instance = self._instance(name) if area == PERSONAL else None
         known = instance is not None if area == PERSONAL else self._server.supervisor.state(name) is not None
         if not known:
-            await _not_found(send, area, name)
+            await self._not_found(scope, send, area, name)
             return
         socket = await self._socket_for(name) if instance is None else _socket_of(instance)
         if socket is None:
-            code = ProblemCode.MODULE_UNAVAILABLE
-            for message in problem_answer(code, PROBLEM_KINDS[code], MAX_BODY_BYTES):
-                await send(message)
+            await self._unavailable(scope, send)
             return
         debugged = instance is not None and instance.debugger is not None
         await self._proxy(
@@ -68,6 +77,26 @@ class Edge:
             root_path=f"/{area}/{name}",
             read_timeout_seconds=None if debugged else READ_TIMEOUT_SECONDS,
         )
+
+    async def _not_found(self, scope: Scope, send: Send, area: str, name: str) -> None:
+        code = "unknown_module" if area == APPS else "unknown_instance"
+        if _is_for_a_browser(scope):
+            await self._answer_page(send, code, 404)
+        else:
+            body = msgspec.json.encode(_not_found(code, name))
+            await _answer(send, 404, body, [(b"content-type", b"application/problem+json"), _VARY])
+
+    async def _unavailable(self, scope: Scope, send: Send) -> None:
+        code = ProblemCode.MODULE_UNAVAILABLE
+        if _is_for_a_browser(scope):
+            await self._answer_page(send, code, PROBLEM_KINDS[code].status, [_RETRY_AFTER])
+        else:
+            await self._proxy.unavailable(send)
+
+    async def _answer_page(self, send: Send, code: str, status: int, more: Sequence[tuple[bytes, bytes]] = ()) -> None:
+        body, headers = self._problem_page(code, status)
+        told = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+        await _answer(send, status, body, [*told, *more])
 
     async def _socket_for(self, name: str) -> Path | None:
         """The socket of a module; while it is being started, for the first time or again, a request waits a little."""
@@ -95,20 +124,24 @@ async def _redirect(send: Send, location: str, query: bytes) -> None:
     await _answer(send, 308, b"", [(b"location", target)])
 
 
-async def _not_found(send: Send, area: str, name: str) -> None:
-    what = f"No module named {name[:80]!r} is published" if area == APPS else "No private instance of that id runs"
-    code = "unknown_module" if area == APPS else "unknown_instance"
-    problem = {
+def _not_found(code: str, name: str) -> dict[str, Any]:
+    is_module = code == "unknown_module"
+    what = f"No module named {name[:80]!r} is published" if is_module else "No private instance of that id runs"
+    return {
         "type": f"/problems/{code}",
         "title": "Nothing is served here",
         "status": 404,
         "detail": f"{what} on this server.",
         "code": code,
     }
-    await _answer(send, 404, msgspec.json.encode(problem), [(b"content-type", b"application/problem+json")])
+
+
+def _is_for_a_browser(scope: Scope) -> bool:
+    return any(name == b"accept" and b"text/html" in value.lower() for name, value in scope["headers"])
 
 
 async def _answer(send: Send, status: int, body: bytes, headers: list[tuple[bytes, bytes]]) -> None:
-    headers = [*headers, (b"x-content-type-options", b"nosniff"), (b"content-length", str(len(body)).encode())]
+    own = {b"x-content-type-options": b"nosniff", b"content-length": str(len(body)).encode()}
+    headers = [*(header for header in headers if header[0] not in own), *own.items()]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body, "more_body": False})

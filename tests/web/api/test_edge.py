@@ -121,6 +121,32 @@ def test_a_module_nobody_published_is_a_problem(server: ServerProcess) -> None:
         assert answer.headers["x-content-type-options"] == "nosniff"
 
 
+@pytest.mark.parametrize("area", ["apps", "personal"])
+def test_a_browser_gets_a_page_that_says_nothing_of_licenses(server: ServerProcess, area: str) -> None:
+    accepted = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
+    answer = server.client.get(f"/{area}/<b>nowhere/x", headers={"Accept": accepted})
+    assert (answer.status_code, answer.headers["content-type"]) == (404, "text/html; charset=utf-8")
+    assert "Accept" in answer.headers["vary"]
+    assert answer.headers["content-security-policy"].startswith("default-src 'none'")
+    assert answer.headers.get_list("x-content-type-options") == ["nosniff"]
+    text = answer.text
+    assert "<h1>There is nothing at this address</h1>" in text
+    assert "placet.css?v=" in text
+    for word in ("licens", "service center", "placet module", "nowhere", "sign in"):
+        assert word not in text.lower()
+
+
+def test_a_module_that_is_not_running_is_told_to_browsers_in_plain_words(server: ServerProcess) -> None:
+    ends = "import os\nasync def app(scope, receive, send):\n    if scope['type'] == 'http':\n        os._exit(1)\n"
+    run = server.api("POST", "/api/v1/runs", content=zipped(files_of("ends", 1) | {"ends/app.py": ends})).json()
+    assert server.client.get(run["url"]).status_code == 502
+    wait_for(lambda: not server.get(f"/api/v1/runs/{run['id']}")["alive"])
+    page = server.client.get(run["url"], headers={"Accept": "text/html"})
+    assert (page.status_code, page.headers["retry-after"]) == (503, "5")
+    assert "<h1>Not available at the moment</h1>" in page.text
+    assert as_problem(server.client.get(run["url"]))["code"] == "module_unavailable"
+
+
 def test_credentials_of_the_server_are_not_passed_on(server: ServerProcess) -> None:
     cookies = "placet_session=secret; theirs=kept; __Host-placet_session=secret"
     claimed = {"X-Forwarded-Prefix": "/evil", "X-Forwarded-Host": "evil", "Forwarded": "host=evil", "X-Real-IP": "evil"}

@@ -51,9 +51,14 @@ def page(
 ) -> Response[str]:
     """Answer a page. ``context`` is what the template is given, beside ``reader`` (``None``: not signed in)."""
     caller = known_caller(request)
-    text = _TEMPLATES.get_template(template).render(reader=caller, **context)
+    text = render(template, reader=caller, **context)
     own = page_headers(signed_in=caller is not None, referrer_policy=referrer_policy)
     return Response(text, status_code=status_code, media_type="text/html", headers={**own, **(headers or {})})
+
+
+def render(template: str, **context: Any) -> str:
+    """Answer the text of a template."""
+    return _TEMPLATES.get_template(template).render(**context)
 
 
 def page_headers(*, signed_in: bool, referrer_policy: ReferrerPolicy = "same-origin") -> dict[str, str]:
