@@ -283,7 +283,7 @@ def test_a_file_that_turns_out_too_large_is_told(directory: Path, tmp_path: Path
     script = f"""
 import resource, signal
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-resource.setrlimit(resource.RLIMIT_FSIZE, (2000, {resource.RLIM_INFINITY}))
+resource.setrlimit(resource.RLIMIT_FSIZE, (3000, {resource.RLIM_INFINITY}))
 from placet.cli.vendor import vendor
 vendor()
 """
@@ -333,3 +333,23 @@ def test_four_processes_issue_at_once(directory: Path) -> None:
     assert sorted(each["sequence"] for each in told) == [2, 3, 4, 5]
     listed = json.loads(run("ledger", directory, "--json").stdout)
     assert {entry["jti"] for entry in listed["entries"][1:]} == {each["jti"] for each in told}
+
+
+def test_a_feature_nobody_has_heard_of_is_warned_of_once_and_issued(directory: Path) -> None:
+    done = issue(directory, "--feature", "debuger", "--limit", "software_units=5", "--limit", "dashboards=3")
+    assert done.returncode == 0
+    assert [line for line in done.stderr.splitlines() if line.startswith("Warning")] == [
+        "Warning: No license issued here has named the feature 'dashboards' before. Does your product call it that?",
+        "Warning: No license issued here has named the feature 'debuger' before. Did you mean 'debugger'?",
+    ]
+    assert set(terms_of(directory, done.stdout).features) == {"debuger", "software_units", "dashboards"}
+    again = json.loads(issue(directory, "--json", "--limit", "dashboards=9", "--feature", "dashbords").stdout)
+    assert again["warnings"] == [
+        "No license issued here has named the feature 'dashbords' before. Did you mean 'dashboards'?"
+    ]
+
+
+def test_a_license_may_name_as_many_features_as_the_ledger_can_hold(directory: Path) -> None:
+    names = [f"a{number:062}" for number in range(1000)]
+    assert issue(directory, *(word for name in names for word in ("--feature", name))).returncode == 0
+    assert run("ledger", directory).returncode == 0

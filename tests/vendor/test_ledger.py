@@ -98,7 +98,7 @@ def test_a_wrong_sequence_number_is_told(three: Vendor, key: SigningKey, now: da
 
 def test_a_line_of_absurd_length_is_told(three: Vendor) -> None:
     three.ledger.path.write_bytes(b"".join(lines(three)) + b"x" * (LINE_CAP + 1))
-    with pytest.raises(Failed, match="Line 4 of the ledger has more than 65,536 bytes"):
+    with pytest.raises(Failed, match="Line 4 of the ledger has more than 131,072 bytes"):
         three.ledger.read()
 
 

@@ -148,6 +148,7 @@ def issue(directory: Path, *, out: Path | None, force: bool, as_json: bool, **wo
 
     With --json and without --out, the license is the member `license` of what is printed.
     """
+    from placet.platform.product import PLATFORM_SERVER
     from placet.vendor import issue as issuing
     from placet.vendor.files import PUBLIC, is_signed_file, reserve
     from placet.vendor.keystore import open_vendor
@@ -156,16 +157,17 @@ def issue(directory: Path, *, out: Path | None, force: bool, as_json: bool, **wo
     opened = open_vendor(directory)
     order = _order(words, now)
     issuing.check_order(order)
-    key = _unlock(opened)
+    key, known = _unlock(opened), PLATFORM_SERVER.by_name
     if out is None or str(out) == "-":
-        issued, out = issuing.issue(opened, key, order, now), None
+        issued, out = issuing.issue(opened, key, order, now, known_features=known), None
         if not as_json:
             hand_out(issued, lambda data: click.echo(data, nl=False))
     else:
         with reserve(
             out, mode=PUBLIC, replace=force or is_signed_file(out)
         ) as write:  # before the ledger says that it was issued
-            issued = issuing.issue(opened, key, order, now, file=click.format_filename(out.name))
+            name = click.format_filename(out.name)
+            issued = issuing.issue(opened, key, order, now, file=name, known_features=known)
             hand_out(issued, write)
     show_warnings(issued.warnings)
     show_issued(issued, out, as_json=as_json)

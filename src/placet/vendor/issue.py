@@ -1,6 +1,8 @@
 """Issuing a license: an order becomes terms, the terms are signed, and the ledger knows before anybody else does."""
 
+import difflib
 import uuid
+from collections.abc import Collection
 from datetime import datetime, timedelta
 
 import msgspec
@@ -45,15 +47,28 @@ class Issued(msgspec.Struct, frozen=True, kw_only=True):
     warnings: tuple[str, ...]
 
 
-def issue(vendor: Vendor, key: SigningKey, order: Order, now: datetime, file: str | None = None) -> Issued:
+def issue(
+    vendor: Vendor,
+    key: SigningKey,
+    order: Order,
+    now: datetime,
+    file: str | None = None,
+    *,
+    known_features: Collection[str] | None = None,
+) -> Issued:
     """Sign the license that ``order`` describes; its entry is on the disk when this returns.
 
-    ``file`` is the name under which it will be handed out, for the ledger. Raises :class:`Mistaken` when the order
-    makes no sense, ``Failed`` when the ledger is damaged, and ``OSError``; nothing was issued then.
+    ``file`` is the name under which it will be handed out, for the ledger. With ``known_features``, names that are
+    neither among them nor in a license issued before are warned of: they may be misspelled.
+
+    Raises :class:`Mistaken` when the order makes no sense, ``Failed`` when the ledger is damaged, and ``OSError``;
+    nothing was issued then.
     """
     check_order(order)
     with vendor.ledger.locked() as page:
         warnings = _warnings(order, page.contents, now)
+        if known_features is not None:
+            warnings += _unheard_of(order, page.contents, known_features)
         terms = terms_of(order, vendor.name, page.contents.next_sequence, now)
         signed = document.issue(terms, [key])
         try:  # what a server would not accept is not issued
@@ -73,6 +88,7 @@ def issue(vendor: Vendor, key: SigningKey, order: Order, now: datetime, file: st
             server_key=order.server_key,
             replaces=order.replaces,
             file=file,
+            features=tuple(order.features),
         )
     return Issued(signed=signed, terms=terms, entry=entry, warnings=warnings)
 
@@ -132,6 +148,16 @@ def _warnings(order: Order, ledger: LedgerContents, now: datetime) -> tuple[str,
             "Earlier requests with this serial number were signed by another key. The server was set up anew or "
             "copied, or somebody else wrote this request: ask the customer."
         )
+    return tuple(warnings)
+
+
+def _unheard_of(order: Order, ledger: LedgerContents, known_features: Collection[str]) -> tuple[str, ...]:
+    known = {*known_features, *(name for entry in ledger.entries for name in entry.features)}
+    warnings = []
+    for name in sorted(order.features.keys() - known):
+        closest = difflib.get_close_matches(name, sorted(known), n=1)
+        advice = f"Did you mean {closest[0]!r}?" if closest else "Does your product call it that?"
+        warnings.append(f"No license issued here has named the feature {name!r} before. {advice}")
     return tuple(warnings)
 
 

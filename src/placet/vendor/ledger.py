@@ -33,7 +33,7 @@ from placet.license.terms import LARGEST_LIMIT, LongText, NumericDate, Text
 from placet.vendor.failures import Failed
 from placet.vendor.files import PRIVATE, write_all, write_whole
 
-LINE_CAP = 64 * 1024
+LINE_CAP = 128 * 1024  # a license may name a thousand features, and each with 63 characters
 START = "0" * 64
 _CONTEXT = b"placet-ledger-entry\n"
 _SEALED = re.compile(rb'(?P<body>\{.*),"signature":"(?P<signature>[A-Za-z0-9_-]{86})"\}', re.DOTALL)
@@ -54,7 +54,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     ``digest`` is the SHA-256 of the payload that was signed (the license, or the status list), ``kid`` the key that
     signed it (or was made), ``server_key`` the thumbprint of the key that signed the request, ``file`` the name
-    under which the license was written, absent where it was printed.
+    under which the license was written, absent where it was printed, ``features`` the names the license grants.
     """
 
     sequence: Annotated[int, Meta(ge=1, le=LARGEST_LIMIT)]
@@ -72,6 +72,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     replaces: Text | None = None
     file: LongText | None = None
     reason: LongText | None = None
+    features: tuple[Text, ...] = ()
 
 
 class LedgerContents(msgspec.Struct, frozen=True, kw_only=True):
