@@ -99,7 +99,6 @@ class PostgresServer:
         self._process = None
 
     def _run(self) -> subprocess.Popen[bytes]:
-        (self._data / "postmaster.pid").unlink(missing_ok=True)
         settings = [part for name, value in self._settings.items() for part in ("-c", f"{name}={value}")]
         command = [_programs() / "postgres", "-D", self._data, "-p", str(self.port), *settings]
         with self.log.open("wb") as log:
@@ -109,9 +108,10 @@ class PostgresServer:
 
     def _is_ready(self) -> bool:
         try:
-            return (self._data / "postmaster.pid").read_text().splitlines()[7].strip() == "ready"
-        except (FileNotFoundError, IndexError):
+            told = (self._data / "postmaster.pid").read_text().split()
+        except FileNotFoundError:
             return False
+        return self._process is not None and told[:1] == [str(self._process.pid)] and told[-1] == "ready"
 
     @property
     def _data(self) -> Path:

@@ -9,7 +9,7 @@ from typing import Self
 
 from sqlalchemy import Connection, Engine, PoolProxiedConnection, create_engine, inspect, text
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DatabaseError
+from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from placet.store import dialects
 
@@ -44,9 +44,14 @@ class Database:
         if isinstance(url, str) and len(url) > LONGEST_URL:
             raise _no_database(f"it has {len(url):,} characters, and {LONGEST_URL:,} is the most")
         try:
-            parsed = make_url(url)
+            parsed = dialects.complete(make_url(url))
             engine = create_engine(parsed, **dialects.engine_arguments(parsed))
-        except (ArgumentError, ModuleNotFoundError) as error:
+        except ImportError as error:
+            raise DatabaseUnusable(
+                f"PostgreSQL needs the package psycopg, which cannot be loaded here ({error}). "
+                "Install Placet with it: pip install 'placet[postgresql]'."
+            ) from None
+        except ArgumentError as error:
             raise _no_database(str(error)) from None
         except ValueError:  # what it says may hold a password
             raise _no_database("its port is not a number, or it holds a character that cannot be there") from None
@@ -55,9 +60,9 @@ class Database:
         database = cls(engine)
         try:
             database._bring_up_to_date()
-        except DatabaseError as error:
+        except DBAPIError as error:
             database.close()
-            raise DatabaseUnusable(f"The database {parsed!r} cannot be used: {error.orig}") from error
+            raise DatabaseUnusable(f"The database {_shown(parsed)} cannot be used: {_reason(error)}") from error
         except UnicodeError:
             database.close()
             raise _no_database("its host has a name no host can have") from None
@@ -116,6 +121,9 @@ class Database:
                     "Run the newer Placet that last used it."
                 )
             if found != SCHEMA_VERSION:
+                unfit = dialects.unfit(connection)
+                if unfit is not None:
+                    raise DatabaseUnusable(f"The database cannot hold what Placet stores. {unfit}")
                 from placet.store.migrations import upgrade  # noqa: PLC0415 (costs half a second)
 
                 upgrade(connection)
@@ -142,8 +150,19 @@ class _Turn:
 def _no_database(reason: str) -> DatabaseUnusable:
     return DatabaseUnusable(
         f"No database can be opened with that URL ({reason}). Write sqlite:////path/to/file or "
-        "postgresql+psycopg://user@host/name; PostgreSQL needs placet[postgresql]."
+        "postgresql://user:password@host/name."
     )
+
+
+def _shown(url: URL) -> str:
+    """A URL without what may be a secret."""
+    return repr(url.set(query={}))
+
+
+def _reason(error: DBAPIError) -> str:
+    """What a database said, in one line."""
+    lines = [line.strip(" -\t") for line in str(error.orig).splitlines()]
+    return " ".join(line for line in lines if line)
 
 
 def _schema_version(connection: Connection) -> str | None:

@@ -2,6 +2,9 @@
 
 SQLite: write-ahead log, every commit on disk (``synchronous=FULL``), foreign keys on. Writing transactions begin
 ``IMMEDIATE``, so that what they read cannot change before they write; reading ones do not lock writers out.
+
+PostgreSQL: psycopg. What is written is locked by row (``READ COMMITTED``), reading transactions see one state. Nothing
+waits for ever: not for a server that is gone, a lock somebody holds, or a client that was lost in a transaction.
 """
 
 import sqlite3
@@ -10,9 +13,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, PoolProxiedConnection, event, func, select
+from sqlalchemy import Connection, Engine, PoolProxiedConnection, String, event, func, select, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
 
 BUSY_TIMEOUT_MS = 30_000
 READ_ONLY = "placet_read_only"
@@ -22,19 +28,49 @@ _SQLITE_PRAGMAS = (
     "PRAGMA synchronous=FULL",
     "PRAGMA foreign_keys=ON",
 )
+_POSTGRESQL_DRIVER = "postgresql+psycopg"
+_POSTGRESQL_CONNECTING: dict[str, Any] = {
+    "connect_timeout": 3,  # seconds, for each address of the server
+    "keepalives": 1,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 5_000,
+    "application_name": "placet",
+}
+_POSTGRESQL_SETTINGS = {
+    "lock_timeout": "5s",
+    "statement_timeout": "30s",
+    "idle_in_transaction_session_timeout": "60s",  # a client that is gone gives its locks back
+    "timezone": "UTC",
+}
 _SET_UP_LOCK = 0x706C61636574  # "placet"
 
 
+def complete(url: URL) -> URL:
+    """Answer a URL with the driver this code uses; raises ``ArgumentError`` where it names another database."""
+    if url.drivername in {"postgresql", "postgres"}:
+        return url.set(drivername=_POSTGRESQL_DRIVER)
+    if url.drivername not in {"sqlite", "sqlite+pysqlite", _POSTGRESQL_DRIVER}:
+        raise ArgumentError(f"{url.drivername!r} is neither SQLite nor PostgreSQL by way of psycopg")
+    return url
+
+
 def engine_arguments(url: URL) -> dict[str, Any]:
-    """Answer what ``create_engine`` needs beside the URL.
+    """Answer what ``create_engine`` needs beside the URL; what the URL itself says is left to it.
 
     A SQLite file that is not there is made, readable by its owner alone. Raises ``ArgumentError`` for a URL that names
     none, ``OSError`` where it cannot be made.
     """
+    pool = {"pool_size": 16, "max_overflow": 48}
     if url.get_backend_name() == "sqlite":
         _make_private(url)
-        return {"connect_args": {"check_same_thread": False}, "pool_size": 16, "max_overflow": 48}
-    return {"isolation_level": "READ COMMITTED", "pool_size": 16, "max_overflow": 48, "pool_pre_ping": True}
+        return pool | {"connect_args": {"check_same_thread": False}}
+    connecting = {name: value for name, value in _POSTGRESQL_CONNECTING.items() if name not in url.query}
+    own = url.query.get("options", ())
+    settings = [f"-c {name}={value}" for name, value in _POSTGRESQL_SETTINGS.items()]
+    connecting["options"] = " ".join([*settings, *([own] if isinstance(own, str) else own)])  # the last one wins
+    return pool | {"connect_args": connecting, "isolation_level": "READ COMMITTED", "pool_pre_ping": True}
 
 
 def _make_private(url: URL) -> None:
@@ -84,9 +120,23 @@ def _begin_sqlite(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
 
 
-def set_up_alone(connection: Connection) -> None:
-    """Let one transaction at a time set up what has to be made once. SQLite's writing transactions are alone anyway."""
+def unfit(connection: Connection) -> str | None:
+    """Answer why a database cannot hold what Placet stores, in a sentence; ``None`` where it can."""
     if connection.dialect.name == "postgresql":
+        encoding = connection.execute(text("SHOW server_encoding")).scalar_one()
+        if encoding != "UTF8":
+            return f"Its encoding is {encoding}, in which not every name can be written. Make one with ENCODING 'UTF8'."
+    return None
+
+
+def set_up_alone(connection: Connection) -> None:
+    """Let one transaction at a time set up what has to be made once, for as long as that takes.
+
+    SQLite's writing transactions are alone anyway.
+    """
+    if connection.dialect.name == "postgresql":
+        for setting in ("lock_timeout", "statement_timeout"):
+            connection.execute(select(func.set_config(setting, "0", True)))
         connection.execute(select(func.pg_advisory_xact_lock(_SET_UP_LOCK)))
 
 
@@ -109,3 +159,20 @@ def change_mark(connection: PoolProxiedConnection) -> int:
     finally:
         cursor.close()
     return int(row[0]) if row else 0
+
+
+class ByCodePoint(FunctionElement[str]):
+    """A text in the order of its characters' code points, whatever order the database was made with."""
+
+    inherit_cache = True
+    type = String()
+
+
+@compiles(ByCodePoint)
+def _as_it_is(element: ByCodePoint, compiler: SQLCompiler, **options: Any) -> str:
+    return compiler.process(element.clauses, **options)
+
+
+@compiles(ByCodePoint, "postgresql")
+def _collated(element: ByCodePoint, compiler: SQLCompiler, **options: Any) -> str:
+    return f'{compiler.process(element.clauses, **options)} COLLATE "C"'

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, delete, insert, select, update
 
+from placet.store.dialects import ByCodePoint
 from placet.store.rows import all_of, one_of
 from placet.store.schema import module_versions, modules
 
@@ -42,7 +43,7 @@ def activate(connection: Connection, version: ModuleVersion) -> None:
 def active_versions(connection: Connection) -> list[ModuleVersion]:
     """Answer the version each module serves, by name."""
     query = select(*_COLUMNS).join(modules, modules.c.active_version == module_versions.c.id)
-    return all_of(ModuleVersion, connection.execute(query.order_by(module_versions.c.module)))
+    return all_of(ModuleVersion, connection.execute(query.order_by(ByCodePoint(module_versions.c.module))))
 
 
 def active_version(connection: Connection, module: str) -> ModuleVersion | None:

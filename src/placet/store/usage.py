@@ -102,7 +102,7 @@ def release(connection: Connection, feature: str, holder: str) -> int:
 def allocations_of(connection: Connection, feature: str, *, most: int = 10_000) -> list[Allocation]:
     """Answer who holds what of a feature, the largest first."""
     query = select(allocations).where(allocations.c.feature == feature)
-    query = query.order_by(allocations.c.amount.desc(), allocations.c.holder).limit(most)
+    query = query.order_by(allocations.c.amount.desc(), dialects.ByCodePoint(allocations.c.holder)).limit(most)
     return all_of(Allocation, connection.execute(query))
 
 

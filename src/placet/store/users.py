@@ -7,6 +7,7 @@ from sqlalchemy import Connection, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from placet.store.credentials import Role
+from placet.store.dialects import ByCodePoint
 from placet.store.rows import all_of, one_of, the_one
 from placet.store.schema import users
 
@@ -48,4 +49,4 @@ def find_user(connection: Connection, name: str) -> User | None:
 
 def all_users(connection: Connection, *, most: int = 10_000) -> list[User]:
     """Answer the users by name."""
-    return all_of(User, connection.execute(select(users).order_by(users.c.name).limit(most)))
+    return all_of(User, connection.execute(select(users).order_by(ByCodePoint(users.c.name)).limit(most)))
