@@ -162,7 +162,8 @@ def test_an_inconsistency_is_named(data: Path, statement: str, finding: str) -> 
     assert done.status == 3
     assert f"WRONG   {finding}" in done.out
     wrong = done.out.count("WRONG")
-    assert done.err == f"{wrong} of {len(done.out.splitlines())} findings are wrong.\n"
+    are = "is" if wrong == 1 else "are"
+    assert done.err == f"{wrong} of {len(done.out.splitlines())} findings {are} wrong.\n"
 
 
 def test_missing_files_and_damaged_databases_are_named(data: Path) -> None:

@@ -110,6 +110,7 @@ def test_revoking_what_was_never_issued_is_refused(directory: Path, tmp_path: Pa
 
 
 def test_ledger_lists_what_happened(directory: Path) -> None:
+    assert "\n1 entry, not changed since it was written. Head " in run("ledger", directory).stdout
     jti = json.loads(issue(directory, "--json").stdout)["jti"]
     run("revoke", directory, jti, "--reason", "contract ended")
     done = run("ledger", directory)

@@ -66,6 +66,14 @@ def test_a_query_answers_columns_and_rows(server: ServerProcess) -> None:
     assert by_position["rows"] == [[3]]
 
 
+def test_a_module_without_a_schema_is_queried_all_the_same(server: ServerProcess) -> None:
+    done = server.cli("module", "query", "hello", "SELECT 1 AS one")
+    assert (done.status, done.out.split()) == (0, ["ONE", "1"])
+    assert done.err.startswith("1 row, ")
+    published = server.cli("module", "publish", EXAMPLES / "hello", "--dry-run")
+    assert " would be published: 1 Software Unit (1 before)." in published.out
+
+
 def test_a_query_is_taken_back(server: ServerProcess) -> None:
     before = query(server, COUNT_ORDERS)["rows"]
     changed = query(server, "UPDATE products SET stock = 0")

@@ -283,10 +283,13 @@ def test_a_short_lock_is_waited_for(database: Path) -> None:
         timer.join()
 
 
-def test_a_module_without_a_database(tmp_path: Path) -> None:
-    problem = fails(tmp_path / "none.db", "SELECT 1")
-    assert "has no database" in problem.detail
-    assert not (tmp_path / "none.db").exists()
+def test_a_module_without_a_database_is_asked_on_an_empty_one(tmp_path: Path) -> None:
+    none = tmp_path / "none.db"
+    assert ask(none, "SELECT 1").rows == [[1]]
+    assert ask(none, "SELECT count(*) FROM sqlite_master").rows == [[0]]
+    assert "no such table: orders" in fails(none, "SELECT * FROM orders").detail
+    assert fails(none, "COMMIT").code is ProblemCode.QUERY_REFUSED
+    assert not none.exists()
 
 
 def test_a_file_that_is_no_database(tmp_path: Path) -> None:

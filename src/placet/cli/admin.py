@@ -177,4 +177,4 @@ def doctor(data: Path, *, database_url: str | None, as_json: bool) -> None:
             click.echo(f"{'ok     ' if finding.ok else 'WRONG  '} {finding.subject}: {finding.text}")
     wrong = sum(not finding.ok for finding in findings)
     if wrong:
-        raise FailedError(f"{wrong} of {len(findings)} findings are wrong.")
+        raise FailedError(f"{wrong} of {len(findings)} findings {'is' if wrong == 1 else 'are'} wrong.")

@@ -9,7 +9,7 @@ import click
 
 from placet.cli.client import Client, client_command, read_input
 from placet.cli.errors import FailedError
-from placet.cli.output import print_fields, print_json, print_table, print_warnings
+from placet.cli.output import counted, print_fields, print_json, print_table, print_warnings
 
 _ARCHIVE_CAP = 64 * 1024 * 1024
 _source = click.argument("source", metavar="DIR", type=click.Path(exists=True))
@@ -43,7 +43,7 @@ def publish(client: Client, source: str, *, dry_run: bool, as_json: bool) -> Non
     if as_json:
         print_json(done)
         return
-    change = f"{done['units']} Software Units ({done['units_before']} before)"
+    change = f"{counted(done['units'], 'Software Unit')} ({done['units_before']} before)"
     if dry_run:
         click.echo(f"{done['name']} {done['version']} would be published: {change}. Nothing was changed.")
         _print_elements(done["elements"])
@@ -160,7 +160,7 @@ def query(client: Client, name: str, sql: str, *, parameters: tuple[str, ...], m
         return
     if result["columns"]:
         print_table([column["name"] for column in result["columns"]], result["rows"], empty="No rows.")
-    count = f"{len(result['rows'])} rows" + (", and there are more" if result["truncated"] else "")
+    count = counted(len(result["rows"]), "row") + (", and there are more" if result["truncated"] else "")
     changed = f", {result['changes']} changed and rolled back" if result["changes"] else ""
     click.echo(f"{count}{changed}, {result['elapsed'] * 1000:.1f} ms", err=True)
     print_warnings(result["warnings"])

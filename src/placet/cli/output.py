@@ -60,6 +60,11 @@ def print_warnings(warnings: Sequence[dict[str, Any]]) -> None:
         print_notice(warning, err=True)
 
 
+def counted(count: int, one: str) -> str:
+    """Tell how many there are of what has a regular plural: ``1 row``, ``2,000 rows``."""
+    return f"{count:,} {one}{'' if count == 1 else 's'}"
+
+
 def printable(text: str) -> str:
     """Answer text without control and direction-changing characters, so that it cannot play with a terminal."""
     return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)

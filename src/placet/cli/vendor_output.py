@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from placet.cli.errors import FailedError
+from placet.cli.output import counted
 
 if TYPE_CHECKING:
     from placet.license.terms import Terms
@@ -133,7 +134,9 @@ def show_ledger(name: str, contents: "LedgerContents", *, as_json: bool) -> None
     for row in table:
         cells = [cell.ljust(width) for cell, width in zip(row[:5], widths, strict=True)]
         click.echo("  ".join([*cells, row[5]]).rstrip())
-    click.echo(f"{len(contents.entries):,} entries, none changed since it was written. Head {contents.head}")
+    number = len(contents.entries)
+    entries = "1 entry, not" if number == 1 else f"{number:,} entries, none"
+    click.echo(f"{entries} changed since it was written. Head {contents.head}")
 
 
 def _issued_members(issued: "Issued", out: Path | None) -> dict[str, Any]:
@@ -173,8 +176,8 @@ def _period(terms: "Terms") -> list[tuple[str, str]]:
 
 
 def _span(seconds: int) -> str:
-    units = (("days", 86_400), ("hours", 3600), ("seconds", 1))
-    return next(f"{seconds // size:,} {unit}" for unit, size in units if seconds % size == 0)
+    units = (("day", 86_400), ("hour", 3600), ("second", 1))
+    return next(counted(seconds // size, unit) for unit, size in units if seconds % size == 0)
 
 
 def _features(terms: "Terms") -> str:

@@ -38,9 +38,9 @@ _STORAGE = {int: "integer", float: "real", str: "text", bytes: "blob"}
 
 
 def run(orders: dict[str, Any]) -> dict[str, Any]:
-    """Run `orders["sql"]` on `orders["database"]` in a transaction that is always rolled back."""
+    """Run `orders["sql"]` on `orders["database"]`, None: an empty one, in a transaction that is always rolled back."""
     deadline = time.monotonic() + orders["timeout_seconds"]
-    uri = f"{Path(orders['database']).as_uri()}?mode=rw"
+    uri = "file::memory:" if orders["database"] is None else f"{Path(orders['database']).as_uri()}?mode=rw"
     rules = QueryRules()
     connection = sqlite3.connect(uri, uri=True, timeout=orders["timeout_seconds"], isolation_level=None)
     with contextlib.closing(connection):

@@ -115,6 +115,14 @@ def test_usage_against_limits(server: ConsoleServer, developer: httpx2.Client) -
     assert page.one("a", href="/apps/orders/").text == "orders"
 
 
+def test_one_of_a_kind_is_not_told_in_the_plural(server: ConsoleServer, developer: httpx2.Client) -> None:
+    server.install(features={"software_units": limit(20), "users": limit(1)})
+    server.publish("hello", 1)
+    page = overview(developer)
+    assert "1 Software Unit, and which module holds it" in page.text
+    assert "within the limit 0 of 1 in use 1 left" in page.text
+
+
 def test_over_the_limit_is_said_in_words(server: ConsoleServer, developer: httpx2.Client) -> None:
     server.install()
     server.publish("orders", 30)
@@ -129,7 +137,7 @@ def test_without_a_license_usage_is_not_measured_against_anything(
 ) -> None:
     page = overview(developer)
     assert not page.all(role="meter")
-    assert "Front-end Servers no license says how many 1 Front-end Servers" in page.text
+    assert "Front-end Servers no license says how many 1 in use" in page.text
     assert "over the limit" not in page.text
 
 

@@ -60,7 +60,7 @@ def feature(used: int, limit: int | None, tolerated: int | None = None) -> Featu
         (21, 20, 22, Standing.TOLERATED, "21 of 20 Units", "1 over the limit of 20, with up to 22 tolerated"),
         (1500, 1000, 1000, Standing.OVER, "1,500 of 1,000 Units", "500 over the limit of 1,000"),
         (0, 0, 0, Standing.FULL, "0 of 0 Units", "none left"),
-        (3, None, None, Standing.UNLIMITED, "3 Units", None),
+        (3, None, None, Standing.UNLIMITED, "3 in use", None),
     ],
 )
 def test_a_limit_in_words(  # noqa: PLR0917
@@ -82,4 +82,4 @@ def test_the_parts_of_a_bar_fill_it() -> None:
 
 def test_without_a_license_there_is_no_limit_to_stand_to() -> None:
     view = limit_view(feature(3, 0), granted=False, holders=[], most=5)
-    assert (view.standing, view.sentence, view.note, view.bar) == (Standing.UNGRANTED, "3 Units", None, None)
+    assert (view.standing, view.sentence, view.note, view.bar) == (Standing.UNGRANTED, "3 in use", None, None)

@@ -35,7 +35,8 @@ def ready(server: Server) -> Response[dict[str, Any]]:
     states = server.supervisor.states()
     starting = [name for name, status in states.items() if status.state is WorkerState.STARTING]
     if starting:
-        return Response({"status": f"{len(starting)} published modules are starting"}, status_code=503)
+        modules = "1 published module is" if len(starting) == 1 else f"{len(starting)} published modules are"
+        return Response({"status": f"{modules} starting"}, status_code=503)
     return Response({"status": "ready"})
 
 

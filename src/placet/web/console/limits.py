@@ -62,14 +62,17 @@ def limit_view(feature: FeatureStatus, *, granted: bool, holders: list[Allocatio
         limit=limit,
         tolerated=feature.tolerated_limit,
         standing=standing,
-        sentence=f"{quantity(used)} of {quantity(limit or 0)} {feature.title}"
-        if countable
-        else f"{quantity(used)} {feature.title}",
+        sentence=_sentence(used, limit or 0, feature.title) if countable else f"{quantity(used)} in use",
         note=_note(feature) if countable else None,
         bar=_bar(used, limit or 0, feature.tolerated_limit or 0) if countable else None,
         holders=tuple(holders[:most]),
         unseen=max(0, len(holders) - most),
     )
+
+
+def _sentence(used: int, limit: int, title: str) -> str:
+    """A title is a plural, which does not go with one."""
+    return f"{quantity(used)} of {quantity(limit)} {'in use' if limit == 1 else title}"
 
 
 def _standing(feature: FeatureStatus) -> Standing:
