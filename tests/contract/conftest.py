@@ -3,12 +3,13 @@
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
 from contract.driver import ServerProcess, VendorDirectory, succeed
 from contract.killed import Killed
+from store_support.postgres import shared_server
 
 MakeServer = Callable[..., ServerProcess]
 
@@ -26,25 +27,44 @@ def vendor(tmp_path_factory: pytest.TempPathFactory) -> VendorDirectory:
     return VendorDirectory(tmp_path_factory.mktemp("vendor") / "acme")
 
 
+class Installation(NamedTuple):
+    """A new installation: its data directory, its administrator's token, and on PostgreSQL its database's name."""
+
+    data: Path
+    token: str
+    database: str | None
+
+    def copied(self, to: Path) -> dict[str, Any]:
+        """Copy it, and answer what a server is told of the copy."""
+        shutil.copytree(self.data, to)
+        if self.database is None:
+            return {"data": to, "token": self.token}
+        server = shared_server()
+        return {"data": to, "token": self.token, "database_url": server.url(server.new_database(self.database))}
+
+
 @pytest.fixture(scope="session")
-def installation(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """A new installation and its administrator's token; copied for each server, which saves each the set-up."""
+def installation(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Installation:
+    """A new installation, copied for each server, which saves each the set-up; on SQLite unless a module says more."""
     data = tmp_path_factory.mktemp("installation") / "data"
-    return data, succeed("admin", "token", "--data", data, "--role", "administrator", "--name", "root").strip()
+    database, place = None, ["--data", data]
+    if getattr(request, "param", "sqlite") == "postgresql":
+        database = shared_server().new_database()
+        place += ["--database", shared_server().url(database)]
+    token = succeed("admin", "token", *place, "--role", "administrator", "--name", "root").strip()
+    return Installation(data, token, database)
 
 
 @pytest.fixture(scope="module")
 def new_server(
-    vendor: VendorDirectory, installation: tuple[Path, str], tmp_path_factory: pytest.TempPathFactory
+    vendor: VendorDirectory, installation: Installation, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[MakeServer]:
     """Make servers without a license; all are stopped at the end of the module."""
     started: list[ServerProcess] = []
-    template, token = installation
 
     def make(*options: object) -> ServerProcess:
-        data = tmp_path_factory.mktemp("server") / "data"
-        shutil.copytree(template, data)
-        started.append(ServerProcess(data, vendor.trust, *options, token=token))
+        copy = installation.copied(tmp_path_factory.mktemp("server") / "data")
+        started.append(ServerProcess(copy.pop("data"), vendor.trust, *options, **copy))
         return started[-1]
 
     yield make

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Self, TypeVar
 
 import httpx2
+import pytest
 
 PLACET = Path(sys.executable).with_name("placet")
 START_SECONDS = 60.0
@@ -25,6 +26,9 @@ EVERYTHING = (
 )
 
 T = TypeVar("T")
+
+on_each_database = pytest.mark.parametrize("installation", ["sqlite", "postgresql"], indirect=True, scope="module")
+"""Marks the tests of a module to be run on both."""
 
 
 class Done(NamedTuple):
@@ -105,13 +109,19 @@ class VendorDirectory:
 
 
 class ServerProcess:
-    """``placet serve`` on a data directory and a free port. ``token`` is an administrator's."""
+    """``placet serve`` on a data directory and a free port. ``token`` is an administrator's.
 
-    def __init__(self, data: Path, trust: Path, *options: object, token: str | None = None) -> None:
+    ``place`` is what a command is told to find the installation: the data directory, and the database's URL.
+    """
+
+    def __init__(
+        self, data: Path, trust: Path, *options: object, token: str | None = None, database_url: str | None = None
+    ) -> None:
         self.data = data
+        self.place = ("--data", data, *(() if database_url is None else ("--database", database_url)))
         self.token = token or self.new_token("root", role="administrator")
         self.log = data.with_name(f"{data.name}.log")
-        self._command = [PLACET, "serve", "--data", data, "--trust", trust, "--port", "0", *options]
+        self._command = [PLACET, "serve", *self.place, "--trust", trust, "--port", "0", *options]
         try:
             self.start()
         except BaseException:
@@ -184,7 +194,7 @@ class ServerProcess:
     # What is asked of it
 
     def new_token(self, name: str, role: str = "developer") -> str:
-        return succeed("admin", "token", "--data", self.data, "--role", role, "--name", name).strip()
+        return succeed("admin", "token", *self.place, "--role", role, "--name", name).strip()
 
     def api(self, method: str, path: str, *, token: str | None = "", **options: Any) -> httpx2.Response:
         """Call the API; with ``token`` ``None`` as nobody, without it as the administrator."""

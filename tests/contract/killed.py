@@ -90,7 +90,7 @@ class Killed:
             append(server.data, name, "prices", self.number)
             self.rows.append(self.number)
             assert wait_for(lambda: server.api("GET", f"/apps/{name}/").text == f"{self.active}.0.0")
-        done = server.cli("admin", "doctor", "--data", server.data)
+        done = server.cli("admin", "doctor", *server.place)
         assert done.status == 0, done.out
 
 

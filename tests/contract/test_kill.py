@@ -2,11 +2,11 @@
 
 import pytest
 
-from contract.driver import wait_for
+from contract.driver import on_each_database, wait_for
 from contract.killed import Killed, spread_over, until, version
 from contract.remains import leftovers, processes_of
 
-pytestmark = pytest.mark.server
+pytestmark = [pytest.mark.server, on_each_database]
 
 
 def test_killed_at_any_time_of_a_first_publish(killed: Killed) -> None:

@@ -2,9 +2,10 @@
 
 import pytest
 
+from contract.driver import on_each_database
 from contract.killed import Killed, spread_over, until
 
-pytestmark = pytest.mark.server
+pytestmark = [pytest.mark.server, on_each_database]
 
 
 def test_killed_at_any_time_of_a_later_publish(killed: Killed) -> None:

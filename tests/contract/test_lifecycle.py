@@ -8,10 +8,10 @@ import pytest
 
 from contract.archives import archive_of
 from contract.documents import claims_of, digest_of
-from contract.driver import ServerProcess, VendorDirectory, placet
+from contract.driver import ServerProcess, VendorDirectory, on_each_database, placet
 from contract.surfaces import Message, as_problem, assert_command_refused, assert_refused, assert_status_everywhere
 
-pytestmark = pytest.mark.server
+pytestmark = [pytest.mark.server, on_each_database]
 
 
 def revoked_at(server: ServerProcess) -> str:
@@ -61,7 +61,8 @@ def test_a_revocation_takes_effect_at_once(server: ServerProcess, vendor: Vendor
     jti = claims_of(license_file)["jti"]
     (tmp_path / "status-list.json").write_bytes(vendor.revoke(jti, "Contract ended."))
     done = server.cli("license", "status-list", tmp_path / "status-list.json", "--json")
-    assert (done.status, done.json()["revoked"], done.json()["state"]) == (0, [jti], "revoked")
+    assert (done.status, done.json()["state"]) == (0, "revoked")
+    assert jti in done.json()["revoked"]  # beside what the vendor has revoked before
     text = f"This server license was revoked on {revoked_at(server)}. Your Service Center administrator must request"
     status = assert_status_everywhere(server, "revoked", Message("license_revoked", f"{text} a new license"))
     assert "Contract ended." in status["errors"][0]["diagnosis"]
@@ -88,7 +89,7 @@ def test_an_older_status_list_does_not_replace_a_newer(server: ServerProcess, ve
 
 
 def test_a_second_server_on_the_same_directory_is_refused(server: ServerProcess, vendor: VendorDirectory) -> None:
-    done = placet("serve", "--data", server.data, "--trust", vendor.trust, "--port", "0")
+    done = placet("serve", *server.place, "--trust", vendor.trust, "--port", "0")
     assert (done.status, done.out) == (3, "")
     assert done.message.startswith(f"A server is running on {server.data} already.")
     assert server.status()["state"] == "active"

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 
 from contract.archives import archive_of, directory_of, files_of
-from contract.driver import ServerProcess, VendorDirectory, succeed, wait_for
+from contract.driver import ServerProcess, VendorDirectory, on_each_database, succeed, wait_for
 from contract.messages import E4, e3
 from contract.surfaces import assert_refused, assert_refused_everywhere, assert_status_everywhere
 
-pytestmark = pytest.mark.server
+pytestmark = [pytest.mark.server, on_each_database]
 
 
 def test_another_serial_number_takes_effect_at_once(
@@ -20,7 +20,7 @@ def test_another_serial_number_takes_effect_at_once(
     assert server.publish(archive_of("shop", 3)).status_code == 201
     source = directory_of(tmp_path / "shop", files_of("shop", 3))
 
-    new = succeed("admin", "new-serial", "--data", server.data).strip()
+    new = succeed("admin", "new-serial", *server.place).strip()
     metrics = 'placet_license_state{state="wrong_server"} 1.0'
     wait_for(lambda: metrics in server.api("GET", "/metrics").text, within_seconds=1.0)
 
@@ -45,6 +45,6 @@ def test_another_serial_number_takes_effect_at_once(
 
 def test_an_operation_decides_by_the_newest_serial_number(server: ServerProcess, vendor: VendorDirectory) -> None:
     server.installed(vendor.issue(serial=server.serial))
-    new = succeed("admin", "new-serial", "--data", server.data).strip()
+    new = succeed("admin", "new-serial", *server.place).strip()
     assert_refused(server.publish(archive_of("shop", 3)), E4)
     server.installed(vendor.issue(serial=new))

@@ -7,7 +7,7 @@ import pytest
 from contract.archives import archive_of, directory_of, files_of
 from contract.conftest import MakeServer
 from contract.documents import digest_of
-from contract.driver import ServerProcess, VendorDirectory
+from contract.driver import ServerProcess, VendorDirectory, on_each_database
 from contract.messages import E6, E7, W3, e8, w4
 from contract.surfaces import (
     Message,
@@ -19,7 +19,7 @@ from contract.surfaces import (
 )
 from contract.traffic import Traffic
 
-pytestmark = pytest.mark.server
+pytestmark = [pytest.mark.server, on_each_database]
 
 SWITCHES = ("--feature", "run", "--feature", "debugger", "--feature", "test_query", "--limit", "users=10")
 ACKNOWLEDGE = Message(

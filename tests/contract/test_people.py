@@ -4,10 +4,10 @@ import pytest
 
 from contract.archives import archive_of
 from contract.conftest import MakeServer
-from contract.driver import ServerProcess, VendorDirectory, succeed
+from contract.driver import ServerProcess, VendorDirectory, on_each_database, succeed
 from contract.surfaces import Message, as_problem, assert_command_refused, assert_refused, assert_refused_everywhere
 
-pytestmark = pytest.mark.server
+pytestmark = [pytest.mark.server, on_each_database]
 
 SEATS = Message(
     "limit_reached",
@@ -72,7 +72,7 @@ def test_a_token_works_until_it_is_revoked(server: ServerProcess) -> None:
 
 
 def test_a_token_of_the_command_line_is_alone_and_works_while_the_server_runs(server: ServerProcess) -> None:
-    printed = succeed("admin", "token", "--data", server.data, "--role", "developer", "--name", "made beside it")
+    printed = succeed("admin", "token", *server.place, "--role", "developer", "--name", "made beside it")
     assert printed.count("\n") == 1
     assert server.api("GET", "/api/v1/license", token=printed.strip()).status_code == 200
 

@@ -7,11 +7,11 @@ import httpx2
 import pytest
 
 from contract.archives import archive_of, directory_of, files_of
-from contract.driver import ServerProcess, VendorDirectory
+from contract.driver import ServerProcess, VendorDirectory, on_each_database
 from contract.messages import e8
 from contract.surfaces import as_problem, assert_refused, assert_refused_everywhere
 
-pytestmark = pytest.mark.server
+pytestmark = [pytest.mark.server, on_each_database]
 
 LIMIT = 20
 
@@ -117,7 +117,7 @@ def test_racing_for_one_module_counts_it_once(server: ServerProcess) -> None:
 
 
 def test_doctor_agrees(server: ServerProcess) -> None:
-    done = server.cli("admin", "doctor", "--data", server.data)
+    done = server.cli("admin", "doctor", *server.place)
     assert (done.status, "WRONG" in done.out) == (0, False)
-    rows = server.cli("admin", "doctor", "--data", server.data, "--json").json()
+    rows = server.cli("admin", "doctor", *server.place, "--json").json()
     assert all(row["ok"] for row in rows)

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from contract.documents import Bad, as_mailed, bad_files, digest_of
-from contract.driver import ServerProcess, VendorDirectory
+from contract.driver import ServerProcess, VendorDirectory, on_each_database
 from contract.messages import E1, e3
 from contract.surfaces import assert_command_refused, assert_refused, assert_status_everywhere, on_page
 
-pytestmark = pytest.mark.server
+pytestmark = [pytest.mark.server, on_each_database]
 
 OTHER_SERIAL = "0WF9-24NT-RZW2-R8D6-JXD7"
 NAMES = [

@@ -135,10 +135,10 @@ class PostgresServer:
         """The URL of a database; with ``port`` by way of a proxy."""
         return f"postgresql://{role}:{password}@{HOST}:{port or self.port}/{database}"
 
-    def new_database(self) -> str:
-        """Make an empty database and answer its name."""
+    def new_database(self, template: str = "template1") -> str:
+        """Make a database and answer its name: an empty one, or a copy of another that nobody is connected to."""
         name = f"placet_{next(self._numbers)}"
-        self.run(f"CREATE DATABASE {name} OWNER {ROLE}")
+        self.run(f"CREATE DATABASE {name} OWNER {ROLE} TEMPLATE {template}")
         return name
 
     def empty(self, database: str) -> None:

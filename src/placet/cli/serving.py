@@ -67,6 +67,8 @@ def run_server(server: PlatformServer, listener: socket.socket, *, announce: Cal
         raise FailedError(str(error)) from None
     except KeyboardInterrupt:
         click.echo("Stopped.", err=True)
+    finally:
+        server.guard.close()  # once more where it was serving; where it never came to that, for the first time
 
 
 class _Serving(uvicorn.Server):
