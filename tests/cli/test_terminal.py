@@ -110,6 +110,25 @@ def test_a_refusal_is_json_on_standard_output() -> None:
     assert (done.status, done.json()["status"]) == (1, 403)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "status", "code"),
+    [
+        (["license", "show", "/nowhere/at/all"], 3, "command_failed"),
+        (["license", "install", "/nowhere/at/all"], 3, "command_failed"),
+        (["license", "status", "--server", "http://127.0.0.1:9"], 3, "command_failed"),
+        (["admin", "doctor", "--data", "/nowhere/at/all"], 3, "command_failed"),
+        (["vendor", "ledger", "/nowhere/at/all"], 1, "command_refused"),
+    ],
+    ids=str,
+)
+def test_what_fails_here_is_json_on_standard_output(arguments: list[str], status: int, code: str) -> None:
+    done, as_json = placet(*arguments), placet(*arguments, "--json")
+    assert (done.status, done.out, as_json.status, as_json.err) == (status, "", status, done.err)
+    problem = as_json.json()
+    assert problem == {"type": "about:blank", "title": problem["title"], "detail": done.message, "code": code}
+    assert len(done.err.splitlines()) == 1
+
+
 # Terminals and pipes
 
 

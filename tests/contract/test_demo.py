@@ -92,6 +92,8 @@ def test_an_evaluation_can_be_installed_once(demo: Demo) -> None:
 
 def test_the_demonstration_says_what_to_do_next(demo: Demo) -> None:
     assert f"{demo.address}/service-center/sign-in?code=" in demo.said
+    assert re.findall(r"(?m)^  \d\. (\w+)", demo.said) == ["Issue", "Install", "Publish", "Or"]
+    assert f"license install {demo.directory}/evaluation.license" in demo.said
     assert oct((demo.directory / "administrator.token").stat().st_mode & 0o777) == "0o600"
     code = re.search(r"sign-in\?code=\S+", demo.said)
     assert code
@@ -119,5 +121,7 @@ def test_a_demonstration_started_again_keeps_everything(demo: Demo) -> None:
         assert what_is_kept(again) == before
         assert {path: path.read_bytes() for path in demo.directory.iterdir() if path.is_file()} == files
         assert again.cli("license", "install", demo.directory / "evaluation.license")[0] == 1
+        assert "evaluation.license" not in again.said
+        assert re.findall(r"(?m)^  \d\. (\w+)", again.said) == ["Publish", "See", "Issue", "Install"]
     finally:
         again.stop()

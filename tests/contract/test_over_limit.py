@@ -51,7 +51,10 @@ def test_a_smaller_license_blocks_until_usage_decreases(
         blocked = {item["operation"]: item["message"] for item in problem["changes"]["blocked"]}
         operations = ("publish", "run", "debug", "test_query", "activate_user")
         assert blocked == dict.fromkeys(operations, E7.text)
-        assert_command_refused(server.cli("license", "install", tmp_path / "small.license"), ACKNOWLEDGE)
+        refused = server.cli("license", "install", tmp_path / "small.license")
+        assert_command_refused(refused, ACKNOWLEDGE)
+        assert "  Software Units: 20 before, 10 after (lowered)\n" in refused.err
+        assert [line.split(": ")[1] for line in refused.err.splitlines() if "Would be" in line] == list(operations)
         page = server.api("POST", "/service-center/license", files={"license": small}, data={"intent": "install"})
         assert (page.status_code, on_page(page)[0]) == (409, ACKNOWLEDGE)
         assert server.status()["license"]["digest"] == digest_of(large)

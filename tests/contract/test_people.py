@@ -38,6 +38,7 @@ def test_a_seat_is_freed_by_deactivating(server: ServerProcess) -> None:
     assert server.api("POST", "/api/v1/users", json=body).status_code == 201
     assert_command_refused(server.cli("user", "activate", "ana"), SEATS)
     assert_refused(server.api("POST", "/api/v1/users/ana/activate"), SEATS)
+    assert as_problem(server.api("POST", "/api/v1/users/nobody/activate"))["code"] == "unknown_user"
     assert server.api("POST", "/api/v1/users/cy/activate").status_code == 200
     holders = server.get("/api/v1/features/users/usage")["allocations"]
     assert {item["holder"]: item["amount"] for item in holders} == {"bo": 1, "cy": 1}

@@ -3,13 +3,14 @@
 import importlib
 import io
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import click
 
 from placet import __version__
-from placet.cli.errors import FailedError, unexpected
+from placet.cli.errors import EndedError, FailedError, unexpected
+from placet.cli.output import is_json_asked, print_json
 
 # What ``placet --help`` shows; a test keeps it the same as what the commands say of themselves.
 _COMMANDS: Mapping[str, tuple[str, str]] = {
@@ -22,6 +23,13 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
     "user": ("placet.cli.user:user", "Look after the users of a server."),
     "vendor": ("placet.cli.vendor:vendor", "Issue and revoke licenses, look after the keys, see what was issued."),
 }
+
+
+def _stoppable(run: Callable[[click.Context], Any], context: click.Context) -> Any:
+    try:
+        return run(context)
+    except (KeyboardInterrupt, EOFError, click.Abort):
+        raise FailedError("Stopped before it was done.") from None
 
 
 class LazyGroup(click.Group):
@@ -40,11 +48,13 @@ class LazyGroup(click.Group):
         return command
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run a command; one that is interrupted has failed."""
+        """Run a command; one that is interrupted has failed. Where it does not end well, ``--json`` says so too."""
         try:
-            return super().invoke(ctx)
-        except (KeyboardInterrupt, EOFError, click.Abort):
-            raise FailedError("Stopped before it was done.") from None
+            return _stoppable(super().invoke, ctx)
+        except EndedError as error:
+            if is_json_asked(ctx):
+                print_json(error.document)
+            raise
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """List the commands without importing them."""

@@ -170,11 +170,12 @@ def doctor(data: Path, *, database_url: str | None, as_json: bool) -> None:
 
     with opened(data, database_url, make=False) as database:
         findings = examine(database, Layout(data.resolve()))
-    if as_json:
-        print_json([{"subject": finding.subject, "finding": finding.text, "ok": finding.ok} for finding in findings])
-    else:
+    wrong = sum(not finding.ok for finding in findings)
+    told = [{"subject": finding.subject, "finding": finding.text, "ok": finding.ok} for finding in findings]
+    if not as_json:
         for finding in findings:
             click.echo(f"{'ok     ' if finding.ok else 'WRONG  '} {finding.subject}: {finding.text}")
-    wrong = sum(not finding.ok for finding in findings)
+    elif not wrong:
+        print_json(told)
     if wrong:
-        raise FailedError(f"{wrong} of {len(findings)} findings {'is' if wrong == 1 else 'are'} wrong.")
+        raise FailedError(f"{wrong} of {len(findings)} findings {'is' if wrong == 1 else 'are'} wrong.", document=told)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from placet.cli.errors import FailedError, RefusedError
-from placet.cli.output import print_json, print_reasons, printable
+from placet.cli.errors import EndedError, FailedError, RefusedError
+from placet.cli.output import json_option, print_reasons, printable
 
 if TYPE_CHECKING:
     import httpx2
@@ -23,10 +23,9 @@ F = TypeVar("F", bound=Callable[..., Any])
 class Client:
     """One server, and who is calling."""
 
-    def __init__(self, server: str, token: str | None, *, as_json: bool) -> None:
+    def __init__(self, server: str, token: str | None) -> None:
         self.server = server.rstrip("/")
         self._token = _one_word(token)
-        self._as_json = as_json
 
     def get(self, path: str) -> Any:
         """Answer the document at ``path``."""
@@ -88,8 +87,6 @@ class Client:
             detail = dict(found)["detail"]
         except (ValueError, KeyError, TypeError, RecursionError):
             raise self._stranger(answer.status_code) from None
-        if self._as_json:
-            print_json(found)
         failed = answer.status_code in {400, 413, 422} or answer.status_code >= 500
         raise (ProblemFailed if failed else ProblemRefused)(str(detail), found)
 
@@ -123,25 +120,37 @@ def _one_word(token: str | None) -> str | None:
     return word or None
 
 
-class _WithProblem(click.ClickException):
+class _WithProblem(EndedError):
     """Shows the message alone on the first line of standard error, then what stands beside it."""
 
     def __init__(self, message: str, problem: dict[str, Any]) -> None:
-        super().__init__(printable(message))
+        super().__init__(printable(message), document=problem)
         self.problem = problem
 
     def show(self, file: Any = None) -> None:  # noqa: ARG002
         """Write to standard error."""
         click.echo(self.format_message(), err=True)
         print_reasons(self.problem, err=True)
-        for blocked in (self.problem.get("changes") or {}).get("blocked", []):
-            click.echo(f"  Would be refused: {printable(str(blocked['operation']))}", err=True)
+        _show_changes(self.problem.get("changes") or {})
         if self.problem.get("file"):
             line = f", line {self.problem['line']}" if self.problem.get("line") else ""
             click.echo(f"  Where: {printable(str(self.problem['file']))}{line}", err=True)
         if self.problem.get("output"):
             for line in str(self.problem["output"]).splitlines()[-20:]:
                 click.echo(f"  | {printable(line)}", err=True)
+
+
+def _show_changes(changes: dict[str, Any]) -> None:
+    """What a license would change, where it has to be acknowledged first."""
+    expiry = changes.get("expires_at") or {}
+    told = [(item["title"], item["before"], item["after"], item["effect"]) for item in changes.get("features", [])]
+    if expiry.get("before") != expiry.get("after"):
+        told.append(("Expiry", expiry["before"] or "none", expiry["after"] or "none", "changed"))
+    for what, before, after, effect in told:
+        click.echo(f"  {printable(f'{what}: {before} before, {after} after ({effect})')}", err=True)
+    for blocked in changes.get("blocked", []):
+        operation, why = blocked["operation"], blocked["diagnosis"] or blocked["message"]
+        click.echo(f"  {printable(f'Would be refused: {operation}: {why}')}", err=True)
 
 
 class ProblemRefused(_WithProblem, RefusedError):
@@ -164,10 +173,10 @@ def client_command(function: F) -> Callable[..., Any]:
         help="The server to call [PLACET_SERVER].",
     )
     @click.option("--token", envvar="PLACET_TOKEN", metavar="T", help="Your token [PLACET_TOKEN].")
-    @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+    @json_option
     @functools.wraps(function)
     def command(*args: Any, server: str, token: str | None, as_json: bool, **kwargs: Any) -> Any:
-        return function(Client(server, token, as_json=as_json), *args, as_json=as_json, **kwargs)
+        return function(Client(server, token), *args, as_json=as_json, **kwargs)
 
     return command
 

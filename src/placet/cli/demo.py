@@ -92,10 +92,7 @@ def _make_evaluation(server: "PlatformServer", vendor: Path, path: Path) -> None
 def _announce(server: "PlatformServer", directory: Path, address: str) -> None:
     from placet.cli.serving import sign_in_link
 
-    placet = os.path.relpath(sys.argv[0]) if os.sep in sys.argv[0] else "placet"
     status = server.guard.status()
-    client = f"PLACET_SERVER={address} PLACET_TOKEN=$(cat {directory}/administrator.token)"
-    example = "examples/orders" if Path("examples/orders").is_dir() else "DIR"
     standing = [notice.message for notice in (*status.errors, *status.warnings)] or [f"License: {status.state}"]
     click.echo(
         f"""
@@ -106,22 +103,40 @@ def _announce(server: "PlatformServer", directory: Path, address: str) -> None:
   Status           {standing[0]}
 
   Next, in another terminal here:
-
-  1. Issue a license for this server, as its vendor:
-     {placet} vendor issue {directory}/vendor --serial {status.serial_number} --customer "Example Ltd" --expires 365d \\
-       --feature run --feature debugger --feature test_query --limit software_units=50 --limit users=10 \\
-       --out {directory}/example.license
-  2. Install it, as the server's administrator:
-     {client} \\
-       {placet} license install {directory}/example.license
-  3. Publish an example, as a developer:
-     {client} \\
-       {placet} module publish {example}
-
-  Or, instead of 1 and 2, evaluate for {EVALUATION.removesuffix("d")} days, once:
-     {client} \\
-       {placet} license install {directory}/evaluation.license
-
-  Stop with Ctrl-C. Everything is kept under {directory}.
 """
     )
+    for number, (what, command) in enumerate(_next_steps(server, directory, address), start=1):
+        click.echo(f"  {number}. {what}:\n     {command}")
+    click.echo(f"\n  Stop with Ctrl-C. Everything is kept under {directory}.\n")
+
+
+def _next_steps(server: "PlatformServer", directory: Path, address: str) -> list[tuple[str, str]]:
+    """What to try next and how, as the license stands; an evaluation is offered while there has been none."""
+    placet = os.path.relpath(sys.argv[0]) if os.sep in sys.argv[0] else "placet"
+    client = f"PLACET_SERVER={address} PLACET_TOKEN=$(cat {directory}/administrator.token) \\\n       {placet}"
+    example = "examples/orders" if Path("examples/orders").is_dir() else "DIR"
+    status = server.guard.status()
+    order = (
+        f'{placet} vendor issue {directory}/vendor --serial {status.serial_number} --customer "Example Ltd" '
+        "--expires 365d \\\n"
+        "       --feature run --feature debugger --feature test_query --limit software_units=50 --limit users=10 \\\n"
+        f"       --out {directory}/example.license"
+    )
+    issue = ("Issue a license for this server, as its vendor", order)
+    install = ("Install it, as the server's administrator", f"{client} license install {directory}/example.license")
+    publish = ("Publish an example, as a developer", f"{client} module publish {example}")
+    if status.usable and not status.errors:
+        see = ("See what is used of the license, as the server's administrator", f"{client} license status")
+        return [publish, see, ("Issue another license for this server, as its vendor", order), install]
+    if _evaluation_used(server):
+        return [issue, install, publish]
+    days = EVALUATION.removesuffix("d")
+    evaluate = f"{client} license install {directory}/evaluation.license"
+    return [issue, install, publish, (f"Or, instead of 1 and 2, evaluate for {days} days, once", evaluate)]
+
+
+def _evaluation_used(server: "PlatformServer") -> bool:
+    from placet.store.installation import read_installation
+
+    with server.guard.database.read() as connection:
+        return read_installation(connection).evaluation_started_at is not None

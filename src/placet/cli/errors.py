@@ -11,28 +11,36 @@ from typing import IO, Any
 import click
 
 
-def _show_bare(message: str, file: IO[Any] | None) -> None:
-    click.echo(message, file=file, err=file is None)
+class EndedError(click.ClickException):
+    """A command did not end well. ``document`` is what ``--json`` prints, where it is more than the message."""
+
+    def __init__(self, message: str, *, document: Any = None) -> None:
+        super().__init__(message)
+        self._document = document
+
+    @property
+    def document(self) -> Any:
+        """What programs are told on standard output: a problem document (RFC 9457), of no type of its own."""
+        if self._document is not None:
+            return self._document
+        word = "failed" if self.exit_code == FailedError.exit_code else "refused"
+        return {"type": "about:blank", "title": word.capitalize(), "detail": self.message, "code": f"command_{word}"}
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        """Write the bare message to standard error, or to ``file``."""
+        click.echo(self.format_message(), file=file, err=file is None)
 
 
-class RefusedError(click.ClickException):
+class RefusedError(EndedError):
     """What was asked is not allowed; exit status 1."""
 
     exit_code = 1
 
-    def show(self, file: IO[Any] | None = None) -> None:
-        """Write the bare message to standard error, or to ``file``."""
-        _show_bare(self.format_message(), file)
 
-
-class FailedError(click.ClickException):
+class FailedError(EndedError):
     """What was asked could not be done: disk, permissions, network, damaged files; exit status 3."""
 
     exit_code = 3
-
-    def show(self, file: IO[Any] | None = None) -> None:
-        """Write the bare message to standard error, or to ``file``."""
-        _show_bare(self.format_message(), file)
 
 
 def of_file(error: OSError) -> FailedError:

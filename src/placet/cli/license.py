@@ -92,9 +92,7 @@ def show(file: str, *, trust: str | None, as_json: bool) -> None:
 
     document = read_license_file(read_input(file, _READ_CAP), None if trust is None else read_input(trust, _READ_CAP))
     if not isinstance(document, dict):
-        if as_json:
-            print_json(document.document())
-        raise RefusedError(printable(document.detail))
+        raise RefusedError(printable(document.detail), document=document.document())
     if as_json:
         print_json(document)
         return

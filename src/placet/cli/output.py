@@ -7,7 +7,20 @@ from typing import Any
 
 import click
 
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+_JSON_ASKED = "placet.json"
+
+
+def _note_json(context: click.Context, _: click.Parameter, value: bool) -> bool:  # noqa: FBT001 - Click's signature
+    context.meta[_JSON_ASKED] = value
+    return value
+
+
+json_option = click.option("--json", "as_json", is_flag=True, callback=_note_json, help="Print JSON.")
+
+
+def is_json_asked(context: click.Context) -> bool:
+    """Tell whether the command of this context, or of one below it, was given ``--json``."""
+    return bool(context.meta.get(_JSON_ASKED))
 
 
 def print_json(document: Any) -> None:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from placet.cli.errors import FailedError, RefusedError
+from placet.cli.output import json_option
 from placet.cli.vendor_output import (
     drop_unwritten_output,
     hand_out,
@@ -37,7 +38,6 @@ _YEAR = timedelta(days=365)
 _directory = click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
 _out = click.option("--out", metavar="FILE", type=click.Path(path_type=Path), help="Where the file goes.")
 _force = click.option("--force", is_flag=True, help="Replace whatever --out names, not only an older signed file.")
-_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 _passphrase = click.option(
     "--passphrase", "ask", is_flag=True, help=f"Ask for a passphrase for the new key, instead of {PASSPHRASE}."
 )
@@ -73,7 +73,7 @@ def exit_statuses() -> Iterator[None]:
 @_directory
 @click.option("--name", required=True, help="Your name, as licenses and messages show it.")
 @_passphrase
-@_json
+@json_option
 @exit_statuses()
 def init(directory: Path, name: str, *, ask: bool, as_json: bool) -> None:
     """Make a key, a ledger and a trust store.
@@ -91,7 +91,7 @@ def init(directory: Path, name: str, *, ask: bool, as_json: bool) -> None:
 @vendor.command()
 @_directory
 @_passphrase
-@_json
+@json_option
 @exit_statuses()
 def rotate(directory: Path, *, ask: bool, as_json: bool) -> None:
     """Make a new key and sign with it.
@@ -141,7 +141,7 @@ def rotate(directory: Path, *, ask: bool, as_json: bool) -> None:
 @click.option("--replaces", metavar="JTI", help="The license before this one.")
 @_out
 @_force
-@_json
+@json_option
 @exit_statuses()
 def issue(directory: Path, *, out: Path | None, force: bool, as_json: bool, **words: Any) -> None:
     """Issue a license, to --out or to standard output.
@@ -179,7 +179,7 @@ def issue(directory: Path, *, out: Path | None, force: bool, as_json: bool, **wo
 @click.option("--reason", metavar="TEXT", required=True, help="Why, in words the customer will see.")
 @_out
 @_force
-@_json
+@json_option
 @exit_statuses()
 def revoke(directory: Path, jti: str, *, reason: str, out: Path | None, force: bool, as_json: bool) -> None:
     """Revoke the license JTI.
@@ -205,7 +205,7 @@ def revoke(directory: Path, jti: str, *, reason: str, out: Path | None, force: b
 @vendor.command()
 @_directory
 @click.option("--repair", is_flag=True, help="Set a last line that a crash left torn aside, into a file of its own.")
-@_json
+@json_option
 @exit_statuses()
 def ledger(directory: Path, *, repair: bool, as_json: bool) -> None:
     """List what was issued and revoked.

@@ -46,6 +46,10 @@ class People:
 
     def activate(self, name: str, *, actor: str) -> tuple[User, Decision]:
         """Give a user a seat again. Raises ``Refused`` and :class:`UnknownUser`."""
+        self._guard.require(ACTIVATE_USER, users=0)
+        with self._guard.database.read() as connection:  # whom nobody knows is told so, however full the seats are
+            if users.find_user(connection, name) is None:
+                raise UnknownUser(f"There is no user named {name!r}.")
         with self._guard.allocation(ACTIVATE_USER, name, actor=actor, users=1) as grant:
             now = self._guard.now()
             user = users.set_active(grant.connection, name, active=True, now=now)
