@@ -133,8 +133,8 @@ def test_the_path_of_a_switch_is_a_look_up(licensed: Guard) -> None:
         licensed.check("run")
     finally:
         sys.setprofile(None)
-    assert {"Guard.check", "Clock.__call__"} <= called
-    assert called <= {"Guard.check", "Clock.__call__", "datetime.timestamp", "dict.get", "setprofile"}
+    assert {"Judge.check", "Clock.__call__"} <= called
+    assert called <= {"Judge.check", "Clock.__call__", "datetime.timestamp", "dict.get", "setprofile"}
 
 
 def test_a_switch_is_answered_with_the_database_gone(licensed: Guard) -> None:

@@ -119,7 +119,7 @@ def test_migrations_are_part_of_the_callers_transaction(path: Path) -> None:
 @pytest.mark.parametrize(
     ("version", "sentence"),
     [
-        ("0002", f"has schema 0002, and this Placet knows schemas up to {SCHEMA_VERSION}. Run the newer Placet"),
+        ("0003", f"has schema 0003, and this Placet knows schemas up to {SCHEMA_VERSION}. Run the newer Placet"),
         ("9999", f"has schema 9999, and this Placet knows schemas up to {SCHEMA_VERSION}. Run the newer Placet"),
         ("00f3a9c81b2e", "belongs to another program: its schema is '00f3a9c81b2e'"),
         ("x" * 32, "belongs to another program: its schema is 'xxxx"),

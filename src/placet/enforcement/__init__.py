@@ -2,26 +2,30 @@
 
 from placet.enforcement.changes import Changes, compare
 from placet.enforcement.codes import Code, Severity
-from placet.enforcement.decision import Amount, Decision, Refused, decide
-from placet.enforcement.evaluation import evaluate
+from placet.enforcement.decision import Amount, Decision, Refused, decide, decide_use
+from placet.enforcement.evaluation import evaluate, with_usage
 from placet.enforcement.messages import Notice, catalogue
-from placet.enforcement.product import Limit, Operation, Product, ProductError, Switch
-from placet.enforcement.status import Facts, FeatureStatus, Policy, State, Status
+from placet.enforcement.product import Counted, Limit, Metered, Operation, Product, ProductError, Seats, Switch
+from placet.enforcement.status import Facts, FeatureStatus, Meter, Policy, State, Status
 
 __all__ = [
     "Amount",
     "Changes",
     "Code",
+    "Counted",
     "Decision",
     "Facts",
     "FeatureStatus",
     "Limit",
+    "Meter",
+    "Metered",
     "Notice",
     "Operation",
     "Policy",
     "Product",
     "ProductError",
     "Refused",
+    "Seats",
     "Severity",
     "State",
     "Status",
@@ -29,5 +33,7 @@ __all__ = [
     "catalogue",
     "compare",
     "decide",
+    "decide_use",
     "evaluate",
+    "with_usage",
 ]

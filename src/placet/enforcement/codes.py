@@ -25,6 +25,8 @@ class Cause(StrEnum):
     OVER_LIMIT = "over_limit"
     OVER_LIMIT_WITH_TOLERANCE = "over_limit_with_tolerance"
     LIMIT_REACHED = "limit_reached"
+    METER_REACHED = "meter_reached"
+    SEATS_TAKEN = "seats_taken"
     NOT_LICENSED = "not_licensed"
 
 

@@ -15,6 +15,9 @@ What is left is allowed, with the status's warnings; past a limit and within its
 that needs no more units than it holds already is always within the limit. What a product does not define as an
 operation (sign-in, views, deleting, deactivating, uploading a license) is never asked here and never refused.
 
+Consuming a metered feature and taking seats (:func:`decide_use`) are asked the same; the switch of rule 5 is the
+feature itself.
+
 Rules 1 to 4 follow the state, of which there is one: a revoked license of another server is told as revoked.
 """
 
@@ -26,8 +29,9 @@ import msgspec
 from placet.enforcement.codes import Cause, Code, Severity
 from placet.enforcement.evaluation import over_limit_cause
 from placet.enforcement.messages import About, Diagnosed, Notice, catalogue, cause, notice
-from placet.enforcement.product import Limit, Operation, ProductError
+from placet.enforcement.product import Metered, Operation, ProductError, Seats, Switch
 from placet.enforcement.status import FeatureStatus, State, Status
+from placet.license.instants import rfc3339
 from placet.license.terms import LARGEST_LIMIT, Enforcement
 
 
@@ -108,6 +112,26 @@ def decide(status: Status, name: str, amounts: Mapping[str, Amount] | None = Non
     return _within_limits(status, operation, wanted)  # 7
 
 
+def decide_use(status: Status, operation: str, feature: str, amount: Amount) -> Decision:
+    """Decide consuming a metered feature, or taking seats, by the same rules: what it requires is the feature itself.
+
+    ``operation`` is what the decision is to call it. Raises :class:`ProductError` like :func:`decide`.
+    """
+    definition = status.product.by_name.get(feature)
+    if not isinstance(definition, Metered | Seats):
+        raise ProductError(f"The product {status.product.name!r} has no metered feature and no seats {feature!r}.")
+    asked = Operation(operation, consumes=(feature,))
+    wanted = _checked(asked, {feature: amount})
+    refusal = _STATE_REFUSALS.get(status.state)
+    if refusal is not None:  # 1 to 4
+        return _refuse(status, asked, refusal)
+    if not status.features[feature].licensed:  # 5
+        return _refuse(status, asked, Code.FEATURE_NOT_LICENSED, status.features[feature])
+    for exceeded in _exceeded(status, asked, wanted):  # 6
+        return _refuse(status, asked, Code.OPERATION_EXPIRED_OR_OVER_LIMIT, exceeded)
+    return _within_limits(status, asked, wanted)  # 7
+
+
 def _checked(operation: Operation, amounts: Mapping[str, Amount]) -> Mapping[str, Amount]:
     for name, amount in amounts.items():
         if name not in operation.consumes:
@@ -135,7 +159,7 @@ def _within_limits(status: Status, operation: Operation, wanted: Mapping[str, Am
     for name, amount in wanted.items():
         feature, definition = status.features[name], status.product.by_name[name]
         after = (feature.used or 0) - amount.held + amount.requested
-        if amount.requested <= amount.held or feature.limit is None or not isinstance(definition, Limit):
+        if amount.requested <= amount.held or feature.limit is None or isinstance(definition, Switch):
             continue
         if after > (feature.tolerated_limit or 0):
             return _refuse(status, operation, definition.reached, feature, amount)
@@ -152,7 +176,7 @@ def _allow(status: Status, operation: Operation, wanted: Mapping[str, Amount]) -
 
 
 def _numbers(feature: FeatureStatus | None, amount: Amount | None) -> dict[str, Any]:
-    if feature is None or feature.kind != "limit":
+    if feature is None or feature.kind == "switch":
         return {}
     return {
         "used": feature.used,
@@ -216,6 +240,11 @@ def _diagnosis(status: Status, code: Code, feature: FeatureStatus | None, amount
         return cause(Cause.NOT_LICENSED, locale, feature=feature.title)
     if code is Code.OPERATION_EXPIRED_OR_OVER_LIMIT or amount is None:
         return over_limit_cause(feature, locale)
+    if feature.kind == "metered":
+        ends = "" if feature.period_ends_at is None else rfc3339(feature.period_ends_at)
+        return _used_up(Cause.METER_REACHED, locale, feature, amount, instant=ends)
+    if feature.kind == "seats":
+        return _used_up(Cause.SEATS_TAKEN, locale, feature, amount)
     return cause(
         Cause.LIMIT_REACHED,
         locale,
@@ -225,6 +254,11 @@ def _diagnosis(status: Status, code: Code, feature: FeatureStatus | None, amount
         held=amount.held,
         requested=amount.requested,
     )
+
+
+def _used_up(why: Cause, locale: str, feature: FeatureStatus, amount: Amount, **parameters: str) -> Diagnosed:
+    numbers = {"used": feature.used, "limit": feature.limit, "requested": amount.requested - amount.held}
+    return cause(why, locale, feature=feature.title, **numbers, **parameters)
 
 
 def refusal(operation: str, state: State, told: Notice) -> Decision:

@@ -14,8 +14,9 @@ The rules, in the order they are asked; the first that holds names the state:
 9. otherwise                                                      → ``active``
 
 Limits are judged beside the state, for a license that is this server's own (states 5 to 9): usage above the limit
-is tolerated up to the limit plus its tolerance, and exceeded above that. From ``warn_before`` ahead of expiry there
-is a warning. ``now`` and everything else comes in; nothing here reads a clock, file or database.
+is tolerated up to the limit plus its tolerance, and exceeded above that. Metered features count from zero in each
+period; they and seats are never over a limit, for there is nothing to give back. From ``warn_before`` ahead of expiry
+there is a warning. ``now`` and everything else comes in; nothing here reads a clock, file or database.
 """
 
 from collections.abc import Iterator, Mapping
@@ -33,7 +34,8 @@ from placet.enforcement.messages import (
     period_text,
     period_text_holds_for,
 )
-from placet.enforcement.product import Feature, Limit, Product
+from placet.enforcement.periods import period_at
+from placet.enforcement.product import Counted, Feature, Limit, Metered, Product, Switch
 from placet.enforcement.status import Facts, FeatureStatus, Policy, State, Status
 from placet.license.diagnosis import Diagnosis, Rejection
 from placet.license.document import License
@@ -75,7 +77,7 @@ def evaluate(facts: Facts, product: Product, now: datetime, policy: Policy) -> S
     case = _Case(facts=facts, terms=terms, rejection=rejection, now=now, policy=policy)
     state = _state(case)
     granted = terms if state in _LIMITS_JUDGED else None
-    features = {feature.name: _feature(feature, granted, facts.usage) for feature in product.features}
+    features = {feature.name: _feature(feature, case, granted) for feature in product.features}
     diagnosis = _diagnosis(case, state)
     notices = [*_state_notices(case, state, diagnosis), *_limit_notices(case, features if granted is not None else {})]
     return Status(
@@ -92,10 +94,37 @@ def evaluate(facts: Facts, product: Product, now: datetime, policy: Policy) -> S
         warnings=tuple(entry for entry in notices if entry.severity is Severity.WARNING),
         expires_at=terms.expires_at(facts.evaluation_started_at) if terms is not None else None,
         grace_ends_at=terms.grace_ends_at(facts.evaluation_started_at) if terms is not None else None,
-        next_change_at=_next_change(case, state),
+        next_change_at=_soonest(_next_change(case, state), features),
         policy=policy,
         product=product,
     )
+
+
+def with_usage(status: Status, facts: Facts) -> Status:
+    """The same license at the same moment, with the usage of ``facts``: what evaluating anew would answer, for less.
+
+    Nothing but ``facts.usage`` and ``facts.meters`` may differ from the facts that ``status`` was made of.
+    """
+    terms = status.license.terms if status.license is not None else None
+    granted = terms if status.state in _LIMITS_JUDGED else None
+    case = _Case(facts=facts, terms=terms, rejection=None, now=status.evaluated_at, policy=status.policy)
+    features = {
+        feature.name: status.features[feature.name] if isinstance(feature, Switch) else _feature(feature, case, granted)
+        for feature in status.product.features
+    }
+    limits = list(_limit_notices(case, features)) if granted is not None else []
+    return msgspec.structs.replace(
+        status,
+        features=features,
+        errors=_with_limits(status.errors, limits, Severity.ERROR),
+        warnings=_with_limits(status.warnings, limits, Severity.WARNING),
+    )
+
+
+def _with_limits(before: tuple[Notice, ...], limits: list[Notice], severity: Severity) -> tuple[Notice, ...]:
+    """The notices of the state, which are about no feature, and those of the limits."""
+    kept = tuple(entry for entry in before if entry.feature is None)
+    return kept + tuple(entry for entry in limits if entry.severity is severity)
 
 
 def _state(case: _Case) -> State:
@@ -120,30 +149,69 @@ def _state(case: _Case) -> State:
     return State.ACTIVE  # 9
 
 
-def _feature(feature: Feature, terms: Terms | None, usage: Mapping[str, int]) -> FeatureStatus:
-    grant = terms.features.get(feature.name) if terms is not None else None
+def _feature(feature: Feature, case: _Case, granted: Terms | None) -> FeatureStatus:
+    grant = granted.features.get(feature.name) if granted is not None else None
+    if isinstance(feature, Switch):
+        licensed = grant is not None and grant.kind == "switch"
+        return FeatureStatus(name=feature.name, title=feature.title, kind="switch", licensed=licensed)
+    if isinstance(feature, Metered):
+        return _metered(feature, grant, case, granted)
+    used = case.facts.usage.get(feature.name, 0)
     if isinstance(feature, Limit):
-        return _limit(feature, grant, usage.get(feature.name, 0), unlicensed=terms is None)
-    licensed = grant is not None and grant.kind == "switch"
-    return FeatureStatus(name=feature.name, title=feature.title, kind="switch", licensed=licensed)
+        return _limit(feature, grant, used, unlicensed=granted is None)
+    return _counted(feature, "seats", *_allowed(feature, grant, "seats", unlicensed=granted is None), used)
 
 
-def _limit(feature: Limit, grant: Grant | None, used: int, *, unlicensed: bool) -> FeatureStatus:
-    """A limit that the license does not name grants what the product includes; no license grants nothing."""
-    limit = tolerated = 0 if unlicensed else feature.included
-    if grant is not None and grant.kind == "limit":
-        limit, tolerated = grant.limit, grant.tolerated_limit
+def _allowed(feature: Counted, grant: Grant | None, kind: str, *, unlicensed: bool) -> tuple[int | None, int | None]:
+    """The limit, and with its tolerance. What the license does not name is what the product includes.
+
+    No license grants nothing.
+    """
+    if grant is not None and grant.kind == kind:
+        return grant.limit, grant.tolerated_limit
+    included = 0 if unlicensed else feature.included
+    return included, included
+
+
+def _counted(feature: Counted, kind: str, limit: int | None, tolerated: int | None, used: int) -> FeatureStatus:
     return FeatureStatus(
         name=feature.name,
         title=feature.title,
-        kind="limit",
+        kind=kind,
         licensed=limit is None or limit > 0,
         limit=limit,
         tolerated_limit=tolerated,
         used=used,
-        over_limit=not unlicensed and limit is not None and used > limit,
-        exceeded=not unlicensed and tolerated is not None and used > tolerated,
     )
+
+
+def _limit(feature: Limit, grant: Grant | None, used: int, *, unlicensed: bool) -> FeatureStatus:
+    limit, tolerated = _allowed(feature, grant, "limit", unlicensed=unlicensed)
+    found = _counted(feature, "limit", limit, tolerated, used)
+    if unlicensed or limit is None or used <= limit:
+        return found
+    return msgspec.structs.replace(found, over_limit=True, exceeded=used > (tolerated or 0))
+
+
+def _metered(feature: Metered, grant: Grant | None, case: _Case, granted: Terms | None) -> FeatureStatus:
+    """Consumption counts in its own period; a clock that went back a little does not make it zero."""
+    limit, tolerated = _allowed(feature, grant, "metered", unlicensed=granted is None)
+    if granted is None:
+        return _counted(feature, "metered", limit, tolerated, 0)
+    period = grant.period if grant is not None and grant.period is not None else feature.period
+    starts_at, ends_at = period_at(period, case.now, granted, case.facts.evaluation_started_at)
+    meter = case.facts.meters.get(feature.name)
+    used = meter.used if meter is not None and meter.period_starts_at >= starts_at else 0
+    found = _counted(feature, "metered", limit, tolerated, used)
+    return msgspec.structs.replace(found, period_starts_at=starts_at, period_ends_at=ends_at)
+
+
+def _soonest(change: datetime | None, features: Mapping[str, FeatureStatus]) -> datetime | None:
+    """The first of a change of state and the ends of the metered features' periods."""
+    ends = [feature.period_ends_at for feature in features.values() if feature.period_ends_at is not None]
+    if change is not None:
+        ends.append(change)
+    return min(ends, default=None)
 
 
 def _diagnosis(case: _Case, state: State) -> Diagnosed | None:

@@ -12,6 +12,7 @@ from functools import cached_property
 import msgspec
 
 from placet.enforcement.codes import Code
+from placet.license.terms import Period
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 
@@ -42,7 +43,35 @@ class Limit(msgspec.Struct, frozen=True):
     reached_tolerated: Code = Code.LIMIT_REACHED_TOLERATED
 
 
-Feature = Switch | Limit
+class Metered(msgspec.Struct, frozen=True):
+    """A feature whose consumption is counted from zero in each ``period``; the license may name another period.
+
+    The other fields are those of :class:`Limit`.
+    """
+
+    name: str
+    title: str
+    period: Period = Period.MONTH
+    included: int | None = 0
+    reached: Code = Code.LIMIT_REACHED
+    reached_tolerated: Code = Code.LIMIT_REACHED_TOLERATED
+
+
+class Seats(msgspec.Struct, frozen=True):
+    """A feature used by so many at the same time, each for as long as it holds a lease.
+
+    The other fields are those of :class:`Limit`.
+    """
+
+    name: str
+    title: str
+    included: int | None = 0
+    reached: Code = Code.LIMIT_REACHED
+    reached_tolerated: Code = Code.LIMIT_REACHED_TOLERATED
+
+
+Counted = Limit | Metered | Seats
+Feature = Switch | Counted
 
 
 class Operation(msgspec.Struct, frozen=True):
@@ -87,6 +116,16 @@ class Product(msgspec.Struct, frozen=True, dict=True):
     def limits(self) -> tuple[Limit, ...]:
         """The features that have a maximum and a usage."""
         return tuple(feature for feature in self.features if isinstance(feature, Limit))
+
+    @property
+    def metered(self) -> tuple[Metered, ...]:
+        """The features whose consumption is counted per period."""
+        return tuple(feature for feature in self.features if isinstance(feature, Metered))
+
+    @property
+    def seats(self) -> tuple[Seats, ...]:
+        """The features used by so many at the same time."""
+        return tuple(feature for feature in self.features if isinstance(feature, Seats))
 
     def operation(self, name: str) -> Operation:
         """Answer the operation ``name``; raises :class:`ProductError` where the product has none."""

@@ -40,16 +40,25 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     vendor_name: str | None = None
 
 
+class Meter(msgspec.Struct, frozen=True):
+    """What was consumed of a metered feature since ``period_starts_at``, in units."""
+
+    period_starts_at: datetime
+    used: int
+
+
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """What the rules judge: everything a server knows that bears on its license.
 
-    ``usage`` is units in use by feature. ``newest_moment`` is the latest time seen under this license,
-    ``evaluation_started_at`` the first installation of an evaluation on this installation.
+    ``usage`` is units in use by feature (limits and seats), ``meters`` what was consumed of metered ones.
+    ``newest_moment`` is the latest time seen under this license, ``evaluation_started_at`` the first installation of an
+    evaluation on this installation.
     """
 
     serial_number: str
     license: License | Rejection | None = None
     usage: Mapping[str, int] = {}
+    meters: Mapping[str, Meter] = {}
     revocation: Revocation | None = None
     newest_moment: datetime | None = None
     evaluation_started_at: datetime | None = None
@@ -59,7 +68,9 @@ class FeatureStatus(msgspec.Struct, frozen=True, kw_only=True):
     """A feature as the license grants it here. ``limit`` and ``tolerated_limit`` are units; ``None`` is unlimited.
 
     ``over_limit``: more is in use than the limit, tolerated or not; ``exceeded``: than its tolerance as well. Without a
-    license of this server there is no limit to judge usage by, and nothing is granted.
+    license of this server there is no limit to judge usage by, and nothing is granted. Only what is in use until it is
+    given back can be over a limit: metered features and seats are refused once their limit is reached, and block
+    nothing else. ``period_starts_at`` and ``period_ends_at`` are those of a metered feature.
     """
 
     name: str
@@ -71,6 +82,8 @@ class FeatureStatus(msgspec.Struct, frozen=True, kw_only=True):
     used: int | None = None
     over_limit: bool = False
     exceeded: bool = False
+    period_starts_at: datetime | None = None
+    period_ends_at: datetime | None = None
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):

@@ -26,6 +26,9 @@ CAUSES = {
     "and tolerates {tolerated}.",
     Cause.LIMIT_REACHED: "Limit reached: {used} of {limit} {feature} are in use, {held} of them by this; it needs "
     "{requested}.",
+    Cause.METER_REACHED: "Limit reached: {used} of {limit} {feature} are used until {instant}, when they are counted "
+    "from zero again; this needs {requested} more.",
+    Cause.SEATS_TAKEN: "Limit reached: {used} of {limit} {feature} are taken; this needs {requested}.",
     Cause.NOT_LICENSED: "Not licensed: the license of this server does not include {feature}.",
 }
 
@@ -190,7 +193,8 @@ ENTRIES: dict[Code, Entry] = {
         "allows",
         title="Limit reached",
         meaning="The operation would take the units of a feature in use past what the license allows.",
-        remedy="Free units that are no longer needed, or ask for a license with a higher limit.",
+        remedy="Free units that are no longer needed, wait for those that come back with time, or ask for a license "
+        "with a higher limit.",
     ),
     Code.LIMIT_REACHED_TOLERATED: warning(
         "N8",

@@ -20,6 +20,7 @@ from placet.license.instants import EARLIEST, LATEST, from_numeric_date, to_nume
 FORMAT_VERSION = "1.0"
 MAJOR_VERSION = 1
 LARGEST_LIMIT = 10**12
+COUNTED_KINDS = frozenset({"limit", "metered", "seats"})
 
 _VERSION = re.compile(r"([0-9]{1,6})\.([0-9]{1,6})")
 
@@ -37,16 +38,27 @@ class Enforcement(StrEnum):
     PER_FEATURE = "per-feature"
 
 
+class Period(StrEnum):
+    """After how long a metered feature is counted from zero again: a calendar day or month in UTC, or the license."""
+
+    DAY = "day"
+    MONTH = "month"
+    TERM = "term"
+
+
 class Grant(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a license says of one feature.
 
-    ``kind`` is ``switch`` (granted by being named) or ``limit`` (up to ``limit``, plus ``tolerance_percent`` of it
-    with warnings). Other kinds belong to later minor versions; they are kept and grant nothing here.
+    ``kind`` is ``switch`` (granted by being named), ``limit`` (up to ``limit`` in use, plus ``tolerance_percent`` of it
+    with warnings), ``metered`` (up to ``limit`` consumed in each ``period``; the product's own where none is said) or
+    ``seats`` (up to ``limit`` in use at the same time). Other kinds belong to later minor versions; they are kept and
+    grant nothing here.
     """
 
     kind: Text
     limit: Annotated[int, Meta(ge=0, le=LARGEST_LIMIT)] | None = None
     tolerance_percent: Annotated[int, Meta(ge=0, le=1000)] = 0
+    period: Period | None = None
 
     @property
     def tolerated_limit(self) -> int:
@@ -154,7 +166,9 @@ def _check_sense(terms: Terms) -> None:
         wrong = "its grace ends before it expires ('grace_until' is before 'exp')"
     elif terms.sub != terms.serial_number:
         wrong = "'sub' and 'serial_number' name two different servers"
-    elif limitless := [name for name, grant in terms.features.items() if grant.kind == "limit" and grant.limit is None]:
+    elif limitless := [
+        name for name, grant in terms.features.items() if grant.kind in COUNTED_KINDS and grant.limit is None
+    ]:
         wrong = f"the limit {limitless[0]!r} has no number"
     if wrong:
         raise rejected(Diagnosis.ABSURD_VALUE, f"Not a license: {wrong}.")

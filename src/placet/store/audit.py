@@ -5,10 +5,13 @@ from enum import StrEnum
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, select
 
+from placet.store.hot import Hot
 from placet.store.rows import all_of
-from placet.store.schema import audit_events
+from placet.store.schema import audit_events, microseconds
+
+_RECORD = Hot("INSERT INTO audit_events (at, actor, event, subject, detail) VALUES (?, ?, ?, ?, ?)")
 
 
 class Event(StrEnum):
@@ -50,15 +53,8 @@ class AuditEvent(msgspec.Struct, frozen=True, kw_only=True):
 
 def record(connection: Connection, event: Event, *, now: datetime, actor: str, subject: str, **detail: object) -> None:
     """Append an event in the caller's transaction."""
-    connection.execute(
-        insert(audit_events).values(
-            at=now,
-            actor=actor[:200],
-            event=str(event),
-            subject=subject[:200],
-            detail=detail,
-        )
-    )
+    text = msgspec.json.encode(detail).decode()
+    _RECORD.run(connection, microseconds(now), actor[:200], str(event), subject[:200], text)
 
 
 def events(connection: Connection, *, most: int = 200, before: int | None = None) -> list[AuditEvent]:

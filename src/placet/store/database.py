@@ -3,7 +3,7 @@
 import re
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
@@ -13,7 +13,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from placet.store import dialects
 
-SCHEMA_VERSION = "0001"
+SCHEMA_VERSION = "0002"
 """The newest migration. Compared without Alembic, which is imported only where the schema is behind."""
 
 LONGEST_URL = 2000
@@ -31,7 +31,8 @@ class Database:
         dialects.prepare(engine)
         self.engine = engine
         self._reader = engine.execution_options(**dialects.reader_options(engine))
-        self._turn = _Turn() if dialects.serializes_writers(engine) else nullcontext()
+        self._turns = dialects.turns(engine)
+        self._writer: Connection | None = None  # kept: those who write take turns, so that one is enough
         self._watch: PoolProxiedConnection | None = None
         self._watching = threading.Lock()
 
@@ -82,7 +83,12 @@ class Database:
             if self._watch is not None:
                 self._watch.close()
                 self._watch = None
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
         self.engine.dispose()
+        if self._turns is not None:
+            self._turns.close()
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -93,8 +99,15 @@ class Database:
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """A transaction that is durable once it is left without an exception."""
-        with self._turn, self.engine.begin() as connection:
-            yield connection
+        if self._turns is None:
+            with self.engine.begin() as connection:
+                yield connection
+            return
+        with self._turns:
+            if self._writer is None:
+                self._writer = self.engine.connect()
+            with self._writer.begin():
+                yield self._writer
 
     def change_mark(self) -> int | None:
         """Answer a number that differs once anything in the database has changed; ``None`` where it can't be told."""
@@ -127,24 +140,6 @@ class Database:
                 from placet.store.migrations import upgrade  # noqa: PLC0415 (costs half a second)
 
                 upgrade(connection)
-
-
-class _Turn:
-    """Writers of this process wait for their turn here rather than in the database, which would not queue them."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._holder: int | None = None
-
-    def __enter__(self) -> None:
-        if self._holder == threading.get_ident():
-            raise RuntimeError("A write transaction was begun within another of the same thread. Use its connection.")
-        self._lock.acquire()
-        self._holder = threading.get_ident()
-
-    def __exit__(self, *_: object) -> None:
-        self._holder = None
-        self._lock.release()
 
 
 def _no_database(reason: str) -> DatabaseUnusable:

@@ -20,6 +20,9 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
+from placet.store.hot import Hot
+from placet.store.turns import Turns
+
 BUSY_TIMEOUT_MS = 30_000
 READ_ONLY = "placet_read_only"
 
@@ -44,6 +47,7 @@ _POSTGRESQL_SETTINGS = {
     "idle_in_transaction_session_timeout": "60s",  # a client that is gone gives its locks back
     "timezone": "UTC",
 }
+_BEGIN_READING, _BEGIN_WRITING = Hot("BEGIN"), Hot("BEGIN IMMEDIATE")
 _SET_UP_LOCK = 0x706C61636574  # "placet"
 
 
@@ -117,7 +121,7 @@ def _switch_to_wal(connection: Any) -> None:
 
 def _begin_sqlite(connection: Connection) -> None:
     read_only = connection.get_execution_options().get(READ_ONLY, False)
-    connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+    (_BEGIN_READING if read_only else _BEGIN_WRITING).run(connection)
 
 
 def unfit(connection: Connection) -> str | None:
@@ -140,9 +144,16 @@ def set_up_alone(connection: Connection) -> None:
         connection.execute(select(func.pg_advisory_xact_lock(_SET_UP_LOCK)))
 
 
-def serializes_writers(engine: Engine) -> bool:
-    """Tell whether one writer at a time is all the database takes, so that waiting is better done in process."""
-    return engine.dialect.name == "sqlite"
+def locks_rows(connection: Connection) -> bool:
+    """Tell whether rows have to be locked before what they say is decided by."""
+    return connection.dialect.name != "sqlite"
+
+
+def turns(engine: Engine) -> Turns | None:
+    """Answer the turns at writing, for a database that takes one writer at a time and does not queue them itself."""
+    if engine.dialect.name == "sqlite":
+        return Turns(Path(str(engine.url.database)))
+    return None
 
 
 def tells_changes(engine: Engine) -> bool:

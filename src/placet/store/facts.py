@@ -3,18 +3,21 @@
 The stored license is verified again whenever it is read: its signed bytes are the truth, not the columns beside them.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 
 import msgspec
 from sqlalchemy import Connection
 
-from placet.enforcement.status import Facts
+from placet.enforcement.status import Facts, Meter
 from placet.license.diagnosis import DocumentRejected, Rejection
 from placet.license.document import License, examine
 from placet.license.keys import TrustStore
 from placet.license.status_list import Revocation, verify_status_list
-from placet.store import licenses, usage
+from placet.store import licenses, metering, usage
+from placet.store.hot import Hot
 from placet.store.installation import Installation, read_installation
+from placet.store.schema import instant
 
 
 class StoredFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -24,23 +27,52 @@ class StoredFacts(msgspec.Struct, frozen=True, kw_only=True):
     installation: Installation
 
 
+_CURRENT = Hot(
+    "SELECT 0, '', revision, newest_moment FROM installation"
+    " UNION ALL SELECT 1, feature, used, NULL FROM totals"
+    " UNION ALL SELECT 2, feature, used, period_starts_at FROM meters"
+)
+
+
 def read_facts(connection: Connection, trust: TrustStore, known: StoredFacts | None = None) -> StoredFacts:
     """Read the facts; where ``known`` has the same revision, its verified license is taken over."""
+    if known is not None:
+        rows = _CURRENT.run(connection).fetchall()
+        if rows[0][2] == known.installation.revision:
+            return _with(known, rows)
     row = read_installation(connection)
-    used = usage.usage(connection)
-    if known is not None and known.installation.revision == row.revision:
-        facts = msgspec.structs.replace(known.facts, usage=used, newest_moment=row.newest_moment)
-        return StoredFacts(facts=facts, installation=row)
     found = _license(connection, row, trust)
     facts = Facts(
         serial_number=row.serial_number,
         license=found,
-        usage=used,
+        usage=usage.usage(connection),
+        meters=metering.meters(connection),
         revocation=find_revocation(row, found, trust),
         newest_moment=row.newest_moment,
         evaluation_started_at=evaluation_start(row, found),
     )
     return StoredFacts(facts=facts, installation=row)
+
+
+def _with(known: StoredFacts, rows: Sequence[tuple[int, str, int, int | None]]) -> StoredFacts:
+    """What is known, with what changes without a revision; itself where nothing has."""
+    newest, used, meters = known.facts.newest_moment, {}, {}
+    for kind, feature, value, moment in rows:
+        if kind == 1:
+            used[feature] = value
+        elif moment is not None:
+            if kind == 0:
+                newest = instant(moment)
+            else:
+                meters[feature] = Meter(instant(moment), value)
+    facts = known.facts
+    if used == facts.usage and meters == facts.meters and newest == facts.newest_moment:
+        return known
+    facts = msgspec.structs.replace(facts, usage=used, meters=meters, newest_moment=newest)
+    installation = known.installation
+    if newest != installation.newest_moment:
+        installation = msgspec.structs.replace(installation, newest_moment=newest)
+    return StoredFacts(facts=facts, installation=installation)
 
 
 def _license(connection: Connection, row: Installation, trust: TrustStore) -> License | Rejection | None:

@@ -37,6 +37,16 @@ metadata = MetaData(
 )
 
 
+def microseconds(when: datetime) -> int:
+    """Answer an instant as the tables have it."""
+    return (when - _EPOCH) // _MICROSECOND
+
+
+def instant(value: int) -> datetime:
+    """Answer the instant that the tables have as ``value``."""
+    return _EPOCH + value * _MICROSECOND
+
+
 class Instant(TypeDecorator[datetime]):
     """An aware ``datetime``, stored as microseconds since the epoch."""
 
@@ -45,11 +55,11 @@ class Instant(TypeDecorator[datetime]):
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:  # noqa: ARG002
         """Write: exact to the microsecond."""
-        return None if value is None else (value - _EPOCH) // _MICROSECOND
+        return None if value is None else microseconds(value)
 
     def process_result_value(self, value: Any | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
         """Read."""
-        return None if value is None else _EPOCH + value * _MICROSECOND
+        return None if value is None else instant(value)
 
 
 class Json(TypeDecorator[Any]):
@@ -120,6 +130,144 @@ allocations = Table(
     Column("amount", BigInteger, nullable=False),
     Column("changed_at", Instant, nullable=False),
     CheckConstraint("amount >= 0", name="not_negative"),
+)
+
+meters = Table(
+    "meters",
+    metadata,
+    Column("feature", String(63), primary_key=True),
+    Column("period_starts_at", Instant, nullable=False),
+    Column("previous_starts_at", Instant),
+    Column("used", BigInteger, nullable=False),
+    CheckConstraint("used >= 0", name="not_negative"),
+)
+
+meter_periods = Table(
+    "meter_periods",
+    metadata,
+    Column("feature", String(63), primary_key=True),
+    Column("period_starts_at", Instant, primary_key=True),
+    Column("used", BigInteger, nullable=False),
+)
+
+consumptions = Table(
+    "consumptions",
+    metadata,
+    Column("feature", String(63), ForeignKey("meters.feature"), primary_key=True),
+    Column("period_starts_at", Instant, primary_key=True),
+    Column("key", String(200), primary_key=True),
+    Column("amount", BigInteger, nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("actor", String(200), nullable=False),
+)
+
+blocks = Table(
+    "blocks",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("feature", String(63), ForeignKey("meters.feature"), nullable=False),
+    Column("period_starts_at", Instant, nullable=False),
+    Column("holder", String(200), nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("used", BigInteger),
+    Column("taken_at", Instant, nullable=False),
+    Column("closed_at", Instant),
+    Column("closed_by", String(200)),
+    CheckConstraint("used IS NULL OR (used >= 0 AND used <= size)", name="within"),
+    Index("ix_blocks_closed_at", "closed_at"),
+)
+
+leases = Table(
+    "leases",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("feature", String(63), ForeignKey("totals.feature"), nullable=False),
+    Column("holder", String(200), nullable=False),
+    Column("group_name", String(200)),
+    Column("amount", BigInteger, nullable=False),
+    Column("acquired_at", Instant, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+    Column("borrowed", Boolean(create_constraint=False), nullable=False),
+    CheckConstraint("amount > 0", name="positive"),
+    Index("ix_leases_feature", "feature", "holder"),
+)
+
+seat_requests = Table(
+    "seat_requests",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("feature", String(63), ForeignKey("totals.feature"), nullable=False),
+    Column("holder", String(200), nullable=False),
+    Column("group_name", String(200)),
+    Column("amount", BigInteger, nullable=False),
+    Column("priority", Integer, nullable=False),
+    Column("asked_at", Instant, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+    Index("ix_seat_requests_feature", "feature", "holder"),
+)
+
+seat_reservations = Table(
+    "seat_reservations",
+    metadata,
+    Column("feature", String(63), ForeignKey("totals.feature"), primary_key=True),
+    Column("subject_kind", String(20), primary_key=True),
+    Column("subject", String(200), primary_key=True),
+    Column("amount", BigInteger, nullable=False),
+    CheckConstraint("amount > 0", name="positive"),
+)
+
+seat_rules = Table(
+    "seat_rules",
+    metadata,
+    Column("feature", String(63), ForeignKey("totals.feature"), primary_key=True),
+    Column("low_water_mark", BigInteger, nullable=False),
+    Column("longest_borrow_seconds", BigInteger, nullable=False),
+)
+
+denials = Table(
+    "denials",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("feature", String(63), nullable=False),
+    Column("holder", String(200), nullable=False),
+    Column("reason", String(60), nullable=False),
+    Column("requested", BigInteger, nullable=False),
+    Column("used", BigInteger),
+    Column("maximum", BigInteger),
+    Column("at", Instant, nullable=False),
+    Index("ix_denials_at", "at"),
+)
+
+front_ends = Table(
+    "front_ends",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("name", String(200), nullable=False),
+    Column("address", String(400), nullable=False),
+    Column("version", String(60), nullable=False),
+    Column("license_digest", String(64)),
+    Column("started_at", Instant, nullable=False),
+    Column("beaten_at", Instant, nullable=False),
+)
+
+usage_days = Table(
+    "usage_days",
+    metadata,
+    Column("feature", String(63), primary_key=True),
+    Column("day", Instant, primary_key=True),
+    Column("peak", BigInteger, nullable=False),
+    Column("total", BigInteger, nullable=False),
+    Column("samples", BigInteger, nullable=False),
+    Column("maximum", BigInteger),
+)
+
+holder_days = Table(
+    "holder_days",
+    metadata,
+    Column("feature", String(63), primary_key=True),
+    Column("holder", String(200), primary_key=True),
+    Column("day", Instant, primary_key=True),
+    Column("amount", BigInteger, nullable=False),
 )
 
 usage_samples = Table(

@@ -9,11 +9,24 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 import msgspec
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, select
 
 from placet.store import dialects
+from placet.store.hot import Hot
 from placet.store.rows import all_of
-from placet.store.schema import allocations, totals, usage_samples
+from placet.store.schema import allocations, microseconds, totals, usage_samples
+
+NO_LIMIT = 2**62
+"""More than any total can be, for the guard of the statement where nothing limits it."""
+
+_LOCK = Hot("SELECT used FROM totals WHERE feature = ? FOR UPDATE")
+_HELD = Hot("SELECT amount FROM allocations WHERE feature = ? AND holder = ?")
+_ADD = Hot("UPDATE totals SET used = used + ? WHERE feature = ? AND used + ? <= ?")
+_SET = Hot(
+    "INSERT INTO allocations (feature, holder, amount, changed_at) VALUES (?, ?, ?, ?)"
+    " ON CONFLICT (feature, holder) DO UPDATE SET amount = excluded.amount, changed_at = excluded.changed_at"
+)
+_FORGET = Hot("DELETE FROM allocations WHERE feature = ? AND holder = ?")
 
 
 class LimitPassed(Exception):
@@ -57,15 +70,16 @@ def ensure_totals(connection: Connection, features: Iterable[str]) -> None:
 
 
 def lock(connection: Connection, features: Iterable[str]) -> None:
-    """Lock the totals of ``features`` until the transaction ends."""
-    for feature in sorted(features):
-        connection.execute(select(totals.c.used).where(totals.c.feature == feature).with_for_update())
+    """Lock the totals of ``features`` until the transaction ends. SQLite's writing transactions are alone anyway."""
+    if dialects.locks_rows(connection):
+        for feature in sorted(features):
+            _LOCK.run(connection, feature)
 
 
 def held(connection: Connection, feature: str, holder: str) -> int:
     """Answer what ``holder`` holds of ``feature``, in units."""
-    row = select(allocations.c.amount).where(allocations.c.feature == feature, allocations.c.holder == holder)
-    return connection.execute(row).scalar() or 0
+    row = _HELD.run(connection, feature, holder).fetchone()
+    return row[0] if row else 0
 
 
 def set_amount(
@@ -75,28 +89,23 @@ def set_amount(
 
     ``limit`` guards the total in the statement itself, unless the holder takes no more than it holds already.
     """
-    mine = (allocations.c.feature == feature) & (allocations.c.holder == holder)
-    before = connection.execute(select(allocations.c.amount).where(mine)).scalar()
-    change = amount - (before or 0)
+    row = _HELD.run(connection, feature, holder).fetchone()
+    change = amount - (row[0] if row else 0)
     if change:
-        statement = update(totals).where(totals.c.feature == feature).values(used=totals.c.used + change)
-        if change > 0 and limit is not None:
-            statement = statement.where(totals.c.used + change <= limit)
-        if connection.execute(statement).rowcount == 0:
+        guard = NO_LIMIT if limit is None or change < 0 else limit
+        if _ADD.run(connection, change, feature, change, guard).rowcount == 0:
             raise LimitPassed(feature)
-    if before is None:
-        connection.execute(insert(allocations).values(feature=feature, holder=holder, amount=amount, changed_at=now))
-    elif change:
-        connection.execute(update(allocations).where(mine).values(amount=amount, changed_at=now))
+    if change or row is None:
+        _SET.run(connection, feature, holder, amount, microseconds(now))
 
 
 def release(connection: Connection, feature: str, holder: str) -> int:
     """Give back all that ``holder`` holds of ``feature``; answers how many units that was."""
     lock(connection, [feature])
-    mine = (allocations.c.feature == feature) & (allocations.c.holder == holder)
-    freed = connection.execute(delete(allocations).where(mine).returning(allocations.c.amount)).scalar() or 0
-    connection.execute(update(totals).where(totals.c.feature == feature).values(used=totals.c.used - freed))
-    return int(freed)
+    freed = held(connection, feature, holder)
+    _FORGET.run(connection, feature, holder)
+    _ADD.run(connection, -freed, feature, -freed, NO_LIMIT)
+    return freed
 
 
 def allocations_of(connection: Connection, feature: str, *, most: int = 10_000) -> list[Allocation]:

@@ -1,0 +1,150 @@
+"""What every part of a guard stands on: the facts as one snapshot, kept up to date, and judged by the rules."""
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+
+import msgspec
+from sqlalchemy import Connection
+
+from placet.enforcement import Amount, Decision, Policy, Product, Refused, Status, decide, evaluate, with_usage
+from placet.guard.snapshot import Answer, Snapshot
+from placet.license.keys import TrustStore
+from placet.store import audit, metering, usage
+from placet.store.database import Database
+from placet.store.facts import read_facts
+from placet.store.installation import ensure_installation, lock_installation, note_moment
+
+SYSTEM = "system"
+
+
+class Judge:
+    """Judges one installation of one product.
+
+    ``clock`` answers seconds since the epoch; each decision and each status is of one moment.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        product: Product,
+        trust: TrustStore,
+        *,
+        policy: Policy | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        policy = policy or Policy()
+        if policy.vendor_name is None:
+            policy = msgspec.structs.replace(policy, vendor_name=trust.issuer)
+        self.database = database
+        self.product = product
+        self.trust = trust
+        self.policy = policy
+        self._clock = clock
+        self._limits = frozenset(limit.name for limit in product.limits)
+        self._totals = self._limits | {seats.name for seats in product.seats}
+        self._loading = threading.Lock()
+        self._answers: Mapping[str, Answer] = {}
+        self._is_outdated = False
+        with database.write() as connection:
+            ensure_installation(connection, self.now())
+            usage.ensure_totals(connection, self._totals)
+            metering.ensure_meters(connection, (metered.name for metered in product.metered), self.now())
+        self._mark = database.change_mark()
+        self._snapshot = self._load(None)
+        self._answers = self._snapshot.answers
+
+    def now(self) -> datetime:
+        """The moment by the guard's clock."""
+        return datetime.fromtimestamp(self._clock(), UTC)
+
+    # What is asked
+
+    def status(self) -> Status:
+        """Answer the license as it stands now."""
+        return self._current().status(self._clock())
+
+    def check(self, operation: str, /, **amounts: int) -> Decision:
+        """Answer whether ``operation`` may happen now; ``amounts`` are units by limit, for a new holder."""
+        if amounts:
+            wanted = {name: Amount(units) for name, units in amounts.items()}
+            return decide(self.status(), operation, wanted)
+        try:
+            decision, since, until = self._answers[operation]
+            if since <= self._clock() < until:
+                return decision
+        except KeyError:
+            pass
+        return self._current().answer(operation, self._clock())
+
+    def require(self, operation: str, /, **amounts: int) -> Decision:
+        """Answer the decision like :meth:`check`, or raise :class:`Refused` with it."""
+        decision = self.check(operation, **amounts)
+        if not decision.allowed:
+            raise Refused(decision)
+        return decision
+
+    # Keeping up
+
+    def reload(self) -> None:
+        """Read the facts anew and swap the snapshot."""
+        with self._loading:
+            self._is_outdated = False
+            self._snapshot = self._load(self._snapshot)
+            self._answers = self._snapshot.answers
+
+    def refresh(self) -> bool:
+        """Read the facts anew if anything, in any process, has changed the database; answers whether it has."""
+        mark = self.database.change_mark()
+        if mark is not None and mark == self._mark:
+            return False
+        self.reload()
+        self._mark = mark
+        return True
+
+    def tick(self) -> None:
+        """Note the passing of time: the newest moment seen, and this hour's usage. Meant for once a minute."""
+        now = self.now()
+        limits = {feature.name: feature.limit for feature in self.status().features.values() if feature.kind == "limit"}
+        with self.database.write() as connection:
+            lock_installation(connection)
+            note_moment(connection, now)
+            usage.sample(connection, limits, now.replace(minute=0, second=0, microsecond=0))
+        self.reload()
+
+    # For the parts
+
+    def _changed(self) -> None:
+        """Say that this guard has changed the facts. They are read anew by whoever asks next, not by who changed them.
+
+        The path of a switch asks nobody: it is emptied, so that the next switch comes by here as well.
+        """
+        self._is_outdated = True
+        self._answers = {}
+
+    def _current(self) -> Snapshot:
+        """The snapshot, with everything this guard itself has changed."""
+        if self._is_outdated:
+            self.reload()
+        return self._snapshot
+
+    def _load(self, known: Snapshot | None) -> Snapshot:
+        with self.database.read() as connection:
+            stored = read_facts(connection, self.trust, known.stored if known else None)
+        if known is not None and stored == known.stored:
+            return known
+        return Snapshot(stored, self.product, self.policy)
+
+    def _evaluate(self, connection: Connection) -> Status:
+        """Judge the facts as the caller's transaction sees them."""
+        snapshot = self._snapshot
+        stored = read_facts(connection, self.trust, snapshot.stored)
+        if stored is snapshot.stored:
+            return snapshot.status(self._clock())
+        if stored.installation is snapshot.stored.installation:
+            return with_usage(snapshot.status(self._clock()), stored.facts)
+        return evaluate(stored.facts, self.product, self.now(), self.policy)
+
+    def _record(self, connection: Connection, event: audit.Event, actor: str, subject: str, **detail: object) -> None:
+        audit.record(connection, event, now=self.now(), actor=actor, subject=subject, **detail)

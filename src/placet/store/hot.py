@@ -1,0 +1,52 @@
+"""Statements of the hot paths, given to the driver directly: what SQLAlchemy adds would cost more than the work itself.
+
+They are plain SQL that SQLite and PostgreSQL both take, with ``?`` for parameters. Instants are microseconds since the
+epoch, as in the tables. Errors are raised as SQLAlchemy raises them, so that nobody above has to know the difference.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
+
+
+class Hot:
+    """One statement. ``run`` and ``run_many`` work in the transaction of the connection they are given."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = {"qmark": text, "pyformat": text.replace("?", "%s")}
+
+    def run(self, connection: Connection, *parameters: object) -> Any:
+        """Execute it; answers the driver's cursor."""
+        driver: Any = connection.connection.driver_connection
+        text = self._text[connection.dialect.paramstyle]
+        try:
+            return driver.execute(text, parameters)
+        except connection.dialect.loaded_dbapi.Error as error:
+            raise _as_sqlalchemy(connection, text, parameters, error) from error
+
+    def run_many(self, connection: Connection, rows: Sequence[Sequence[object]]) -> None:
+        """Execute it once for each row."""
+        driver: Any = connection.connection.driver_connection
+        text = self._text[connection.dialect.paramstyle]
+        cursor = driver.cursor()
+        try:
+            cursor.executemany(text, rows)
+        except connection.dialect.loaded_dbapi.Error as error:
+            raise _as_sqlalchemy(connection, text, rows, error) from error
+        finally:
+            cursor.close()
+
+
+def _as_sqlalchemy(connection: Connection, text: str, parameters: Any, error: Exception) -> BaseException:
+    """Answer the error that SQLAlchemy would raise; a connection that is lost is not used again."""
+    dialect = connection.dialect
+    lost = dialect.is_disconnect(error, connection.connection.dbapi_connection, None)  # type: ignore[arg-type]
+    base: type[Exception] = dialect.loaded_dbapi.Error
+    raised = DBAPIError.instance(text, parameters, error, base, connection_invalidated=lost, dialect=dialect)
+    if lost:
+        connection.invalidate(error)
+    return raised
