@@ -83,7 +83,8 @@ def test_private_instances_for_people_and_for_programs(server: ServerProcess, li
         told = server.cli("module", command, source)
         assert told.status == 0, told.err
         assert f"{server.address}/personal/" in told.out
-        instance = told.out.rpartition("placet module stop ")[2].strip()
+        instance = told.out.rpartition("placet module stop ")[2].split()[0]
+        assert told.out.splitlines()[-1].startswith("Otherwise it is stopped at 2")
         assert server.cli("module", "stop", instance).out == "Stopped.\n"
         started = server.cli("module", command, source, "--json").json()
         assert server.cli("module", "stop", started["id"], "--json").json() == {"id": started["id"], "stopped": True}

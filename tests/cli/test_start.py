@@ -142,6 +142,8 @@ def test_completion_completes() -> None:
         ["serve", "--data", "d", "--trust", "t", "--port", "70000"],
         ["serve", "--data", "d", "--trust", "t", "--port", "http"],
         ["serve", "--data", "d", "--trust", "t", "--warn-before", "soon"],
+        ["serve", "--data", "d", "--trust", "t", "--instances-last", "0h"],
+        ["serve", "--data", "d", "--trust", "t", "--instances-last", "ever"],
         ["completion", "dos"],
         ["license", "status", "--server", "ftp://127.0.0.1"],
         ["license", "status", "--server", "127.0.0.1:8000"],

@@ -3,11 +3,13 @@
 import os
 import signal
 import time
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
 from contract.archives import EXAMPLES, example
+from contract.conftest import MakeServer
 from contract.driver import ServerProcess, VendorDirectory, wait_for
 from contract.surfaces import as_problem
 from platform_support.dap import DapClient
@@ -175,6 +177,20 @@ def test_a_debug_session_speaks_the_debug_adapter_protocol(server: ServerProcess
     assert server.get("/api/v1/debug-sessions") == []
     with pytest.raises(ConnectionRefusedError):
         DapClient(session["host"], session["port"])
+
+
+def test_a_private_instance_is_stopped_when_its_time_is_up(new_server: MakeServer, vendor: VendorDirectory) -> None:
+    server = new_server("--instances-last", "2s")
+    server.installed(vendor.issue(serial=server.serial))
+    for kind in ("runs", "debug-sessions"):
+        started = server.api("POST", f"/api/v1/{kind}", content=example("hello")).json()
+        begun, ended = (datetime.fromisoformat(started[name]) for name in ("started_at", "expires_at"))
+        assert ended - begun == timedelta(seconds=2)
+        wait_for(lambda url=started["url"]: server.api("GET", url).status_code == 404)  # type: ignore[misc]
+        assert as_problem(server.api("GET", f"/api/v1/{kind}/{started['id']}"))["code"] == "unknown_instance"
+    stopped = {("run.stopped", "this server"), ("debug.stopped", "this server")}
+    wait_for(lambda: stopped <= {(event["event"], event["actor"]) for event in server.get("/api/v1/audit")})
+    assert list((server.data / "runs").iterdir()) == []
 
 
 def test_private_instances_show_what_they_print(server: ServerProcess) -> None:

@@ -106,7 +106,7 @@ def run(client: Client, source: str, *, as_json: bool) -> None:
         print_json(started)
         return
     click.echo(f"{started['module']} {started['version']} runs at {client.server}{started['url']}")
-    click.echo(f"Stop it with: placet module stop {started['id']}")
+    _tell_how_it_ends(started)
     print_warnings(started["warnings"])
 
 
@@ -121,8 +121,13 @@ def debug(client: Client, source: str, *, as_json: bool) -> None:
         return
     click.echo(f"{started['module']} {started['version']} runs at {client.server}{started['url']}")
     click.echo(f"Attach your editor's debugger to {started['host']}:{started['port']} (Debug Adapter Protocol).")
-    click.echo(f"Stop it with: placet module stop {started['id']}")
+    _tell_how_it_ends(started)
     print_warnings(started["warnings"])
+
+
+def _tell_how_it_ends(started: dict[str, Any]) -> None:
+    click.echo(f"Stop it with: placet module stop {started['id']}")
+    click.echo(f"Otherwise it is stopped at {started['expires_at']}.")
 
 
 @module.command()

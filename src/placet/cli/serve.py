@@ -20,12 +20,26 @@ if TYPE_CHECKING:
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen at.")
 @click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65535), help="0 takes a free one.")
 @click.option("--warn-before", default="30d", show_default=True, metavar="PERIOD", help="When to warn of expiry.")
-def serve(data: Path, *, database_url: str | None, trust: Path, host: str, port: int, warn_before: str) -> None:
+@click.option(
+    "--instances-last", default="8h", show_default=True, metavar="PERIOD", help="When private instances are stopped."
+)
+def serve(
+    data: Path,
+    *,
+    database_url: str | None,
+    trust: Path,
+    host: str,
+    port: int,
+    warn_before: str,
+    instances_last: str,
+) -> None:
     """Run a Platform Server."""
     from placet.cli.serving import listening, open_server, run_server
 
     with listening(host, port) as listener:
-        server = open_server(data, trust, database_url=database_url, warn_before=warn_before)
+        server = open_server(
+            data, trust, database_url=database_url, warn_before=warn_before, instances_last=instances_last
+        )
         run_server(server, listener, announce=lambda address: _announce(server, address))
 
 

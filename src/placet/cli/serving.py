@@ -14,6 +14,7 @@ from placet.cli.errors import FailedError, of_file
 from placet.enforcement import Policy
 from placet.license import KeyUnusable, TrustStore
 from placet.license.instants import parse_duration
+from placet.platform import durations
 from placet.platform.layout import DataDirectoryInUse
 from placet.platform.server import PlatformServer
 from placet.store.credentials import Kind, Role
@@ -25,7 +26,12 @@ SHUTDOWN_SECONDS = 15
 
 
 def open_server(
-    data: Path, trust: Path, *, database_url: str | None = None, warn_before: str = "30d"
+    data: Path,
+    trust: Path,
+    *,
+    database_url: str | None = None,
+    warn_before: str = "30d",
+    instances_last: str = "8h",
 ) -> PlatformServer:
     """Open the server in a data directory with a trust store file; ends the command where that cannot be done."""
     try:
@@ -33,13 +39,17 @@ def open_server(
     except ValueError as error:
         raise click.UsageError(f"--warn-before: {error}") from None
     try:
+        lasting = durations.parse_duration(instances_last)
+    except ValueError as error:
+        raise click.UsageError(f"--instances-last: {error}.") from None
+    try:
         store = TrustStore.from_jwks(trust.read_bytes())
     except OSError as error:
         raise FailedError(f"The trust store {trust} cannot be read: {error.strerror}.") from None
     except KeyUnusable as error:
         raise FailedError(f"{trust}: {error}") from None
     try:
-        return PlatformServer.open(data, store, database_url=database_url, policy=policy)
+        return PlatformServer.open(data, store, database_url=database_url, policy=policy, instances_last=lasting)
     except DatabaseUnusable as error:
         raise FailedError(str(error)) from None
     except OSError as error:

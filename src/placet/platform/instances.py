@@ -1,12 +1,13 @@
 """Private instances: a developer's module, run or debugged beside the published ones, at ``/personal/<id>/``.
 
-An instance has its own files and its own database, made from its ``schema.sql``. It lives until it is stopped or the
-server stops. Its id is 128 random bits: who does not know it cannot reach it.
+An instance has its own files and its own database, made from its ``schema.sql``. It lives until it is stopped, its time
+is up or the server stops. Its id is 128 random bits: who does not know it cannot reach it.
 """
 
 import secrets
 import threading
-from datetime import datetime
+from contextlib import suppress
+from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 
@@ -21,6 +22,8 @@ from placet.platform.workers import DebugAddress, Worker, WorkerSpec, start_work
 from placet.store import audit
 
 MOST_INSTANCES = 20
+INSTANCES_LAST = timedelta(hours=8)
+BY_THE_CLOCK = "this server"
 
 
 class Purpose(StrEnum):
@@ -39,13 +42,14 @@ class UnknownInstance(LookupError):
 
 
 class Instance(msgspec.Struct, frozen=True, kw_only=True):
-    """A private instance. ``debugger`` is where its DAP server listens, where it is debugged."""
+    """A private instance, stopped at ``expires_at``. ``debugger``: where its DAP server listens, where it has one."""
 
     id: str
     purpose: Purpose
     module: str
     version: str
     started_at: datetime
+    expires_at: datetime
     started_by: str
     debugger: DebugAddress | None
     worker: Worker
@@ -58,11 +62,12 @@ class Instance(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Instances:
-    """The private instances of one server."""
+    """The private instances of one server, each of which may live for ``lasting``."""
 
-    def __init__(self, guard: Guard, layout: Layout) -> None:
+    def __init__(self, guard: Guard, layout: Layout, *, lasting: timedelta = INSTANCES_LAST) -> None:
         self._guard = guard
         self._layout = layout
+        self._lasting = lasting
         self._instances: dict[str, Instance] = {}
         self._starting = 0
         self._lock = threading.Lock()
@@ -108,6 +113,14 @@ class Instances:
         self._end(instance)
         self._record(audit.Event.RUN_STOPPED if purpose is Purpose.RUN else audit.Event.DEBUG_STOPPED, actor, instance)
 
+    def stop_expired(self) -> None:
+        """Stop the instances whose time is up."""
+        now = self._guard.now()
+        for instance in list(self._instances.values()):
+            if instance.expires_at <= now:
+                with suppress(UnknownInstance):  # somebody else has just stopped it
+                    self.stop(instance.id, instance.purpose, actor=BY_THE_CLOCK)
+
     def close(self) -> None:
         """Stop every instance."""
         with self._lock:
@@ -140,12 +153,14 @@ class Instances:
                 debug=purpose is Purpose.DEBUG,
             )
         )
+        started_at = self._guard.now()
         return Instance(
             id=instance_id,
             purpose=purpose,
             module=manifest.name,
             version=manifest.version,
-            started_at=self._guard.now(),
+            started_at=started_at,
+            expires_at=started_at + self._lasting,
             started_by=actor,
             debugger=worker.debugger,
             worker=worker,

@@ -1,6 +1,8 @@
 """The Platform Server: one installation's guard, modules and instances, wired together in one place."""
 
 import threading
+from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Self
 
@@ -9,7 +11,7 @@ import structlog
 from placet.enforcement import Policy
 from placet.guard import Guard
 from placet.license.keys import TrustStore
-from placet.platform.instances import Instances
+from placet.platform.instances import INSTANCES_LAST, Instances
 from placet.platform.layout import Layout
 from placet.platform.people import People
 from placet.platform.product import FRONT_END_SERVERS, PLATFORM_SERVER
@@ -20,6 +22,7 @@ from placet.store.database import Database
 
 REFRESH_SECONDS = 0.25
 TICK_SECONDS = 60.0
+EXPIRY_SECONDS = 1.0
 THIS_SERVER = "this server"
 
 log = structlog.get_logger()
@@ -35,23 +38,34 @@ def open_guard(layout: Layout, trust: TrustStore, *, database_url: str | None, p
 class PlatformServer:
     """Everything the edges need of one server. Start it, serve, close it."""
 
-    def __init__(self, guard: Guard, layout: Layout) -> None:
+    def __init__(self, guard: Guard, layout: Layout, *, instances_last: timedelta = INSTANCES_LAST) -> None:
         self.guard = guard
         self.layout = layout
         self.supervisor = Supervisor()
         self.publisher = Publisher(guard, layout, self.supervisor)
-        self.instances = Instances(guard, layout)
+        self.instances = Instances(guard, layout, lasting=instances_last)
         self.people = People(guard)
         self._closing = threading.Event()
-        self._keeper = threading.Thread(target=self._keep_up, name="keep-up", daemon=True)
+        # Apart, because an instance takes seconds to stop, and what others install is to be seen at once.
+        self._threads = [
+            threading.Thread(target=self._keep_up, name="keep-up", daemon=True),
+            threading.Thread(target=self._stop_expired, name="stop-expired", daemon=True),
+        ]
 
     @classmethod
     def open(
-        cls, data: Path, trust: TrustStore, *, database_url: str | None = None, policy: Policy | None = None
+        cls,
+        data: Path,
+        trust: TrustStore,
+        *,
+        database_url: str | None = None,
+        policy: Policy | None = None,
+        instances_last: timedelta = INSTANCES_LAST,
     ) -> Self:
         """Open the server in a data directory; it serves nothing yet."""
         layout = Layout(data.resolve())
-        return cls(open_guard(layout, trust, database_url=database_url, policy=policy), layout)
+        guard = open_guard(layout, trust, database_url=database_url, policy=policy)
+        return cls(guard, layout, instances_last=instances_last)
 
     def start(self) -> None:
         """Put right what a crash left, bring the published modules up, and keep up with time and other processes."""
@@ -63,13 +77,15 @@ class PlatformServer:
             usage.set_amount(connection, FRONT_END_SERVERS, THIS_SERVER, 1, limit=None, now=now)
         self.guard.tick()
         self.publisher.serve()
-        self._keeper.start()
+        for thread in self._threads:
+            thread.start()
 
     def close(self) -> None:
         """Stop every worker and close the database."""
         self._closing.set()
-        if self._keeper.is_alive():
-            self._keeper.join()
+        for thread in self._threads:
+            if thread.is_alive():
+                thread.join()
         self.instances.close()
         self.supervisor.close()
         self.guard.close()
@@ -77,11 +93,22 @@ class PlatformServer:
     def _keep_up(self) -> None:
         rounds = round(TICK_SECONDS / REFRESH_SECONDS)
         count = 0
-        while not self._closing.wait(REFRESH_SECONDS):
+
+        def keep_up() -> None:
+            nonlocal count
             count += 1
+            self.guard.refresh()
+            if count % rounds == 0:
+                self.guard.tick()
+
+        self._every(REFRESH_SECONDS, keep_up, failed="keep_up_failed")
+
+    def _stop_expired(self) -> None:
+        self._every(EXPIRY_SECONDS, self.instances.stop_expired, failed="stop_expired_failed")
+
+    def _every(self, seconds: float, work: Callable[[], None], *, failed: str) -> None:
+        while not self._closing.wait(seconds):
             try:
-                self.guard.refresh()
-                if count % rounds == 0:
-                    self.guard.tick()
+                work()
             except Exception:  # whatever it is, the next round tries again; the snapshot stays in force
-                log.exception("keep_up_failed")
+                log.exception(failed)

@@ -84,6 +84,7 @@ def _instance(instance: Instance) -> dict[str, Any]:
         "module": instance.module,
         "version": instance.version,
         "started_at": rfc3339(instance.started_at.replace(microsecond=0)),
+        "expires_at": rfc3339(instance.expires_at.replace(microsecond=0)),
         "started_by": instance.started_by,
         "alive": instance.worker.is_alive(),
         "warnings": notice_members(instance.decision.warnings),
