@@ -181,6 +181,11 @@ def test_a_holder_has_a_name_of_some_length(licensed: Guard, holder: str) -> Non
     assert used(licensed) == 1
 
 
+def test_a_holder_has_a_name_every_database_can_store(licensed: Guard) -> None:
+    with pytest.raises(ProductError, match="A holder has a name without null characters"):
+        licensed.preview("publish", "a\0b", software_units=1)
+
+
 @pytest.mark.parametrize("feature", ["nonsense", "run", ""])
 def test_only_limits_are_released(licensed: Guard, feature: str) -> None:
     allocate(licensed, "orders", 1)

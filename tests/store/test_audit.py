@@ -71,6 +71,14 @@ def test_long_names_are_cut(database: Database) -> None:
     assert (event.actor, event.subject) == ("a" * 200, "s" * 200)
 
 
+def test_a_name_no_database_can_store_is_told_all_the_same(database: Database) -> None:
+    with database.write() as connection:
+        record(connection, Event.SIGNED_IN, now=NOW, actor="a\0b", subject="\0", name="a\0b")
+    with database.read() as connection:
+        (event,) = events(connection)
+    assert (event.actor, event.subject, event.detail) == ("a\ufffdb", "\ufffd", {"name": "a\0b"})
+
+
 def test_every_event_has_a_code_of_its_own_that_fits() -> None:
     codes = [str(event) for event in Event]
     assert len(set(codes)) == len(codes)

@@ -105,3 +105,5 @@ def check_holder(holder: str) -> None:
     """Raise ``ProductError`` for a holder without a name, or with one that is too long."""
     if not 0 < len(holder) <= LONGEST_HOLDER:
         raise ProductError(f"A holder has a name of 1 to {LONGEST_HOLDER} characters, not {len(holder):,}.")
+    if "\0" in holder:
+        raise ProductError("A holder has a name without null characters, which not every database can store.")

@@ -15,8 +15,9 @@ import msgspec
 import structlog
 
 from placet.platform.layout import Layout, remove_empty, remove_tree, write_durably
+from placet.platform.product import SOFTWARE_UNITS
 from placet.platform.schema import undo_schema
-from placet.store import modules
+from placet.store import modules, usage
 from placet.store.database import Database
 
 log = structlog.get_logger()
@@ -53,11 +54,13 @@ class Journals:
     def settle(self, version_id: str) -> bool:
         """Take back what a journal tells of, unless it was committed, which is answered.
 
-        Where that cannot be told or done, the journal stays and the error of the database is raised.
+        Where that cannot be told or done, the journal stays and the error of the database is raised. The lock is the
+        publish's own: a database server may still be at a commit whose client has been killed or cut off.
         """
         path = self._path(version_id)
         journal = _read(path)
-        with self._database.read() as connection:
+        with self._database.write() as connection:
+            usage.lock(connection, [SOFTWARE_UNITS])
             committed = version_id in modules.known_versions(connection)
         if not committed:
             self._take_back(journal)

@@ -8,7 +8,7 @@ import msgspec
 from sqlalchemy import Connection, select
 
 from placet.store.hot import Hot
-from placet.store.rows import all_of
+from placet.store.rows import all_of, storable
 from placet.store.schema import audit_events, microseconds
 
 _RECORD = Hot("INSERT INTO audit_events (at, actor, event, subject, detail) VALUES (?, ?, ?, ?, ?)")
@@ -54,7 +54,7 @@ class AuditEvent(msgspec.Struct, frozen=True, kw_only=True):
 def record(connection: Connection, event: Event, *, now: datetime, actor: str, subject: str, **detail: object) -> None:
     """Append an event in the caller's transaction."""
     text = msgspec.json.encode(detail).decode()
-    _RECORD.run(connection, microseconds(now), actor[:200], str(event), subject[:200], text)
+    _RECORD.run(connection, microseconds(now), storable(actor), str(event), storable(subject), text)
 
 
 def events(connection: Connection, *, most: int = 200, before: int | None = None) -> list[AuditEvent]:

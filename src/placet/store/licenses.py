@@ -6,7 +6,7 @@ import msgspec
 from sqlalchemy import Connection, insert, select
 
 from placet.license.document import License
-from placet.store.rows import all_of, one_of
+from placet.store.rows import all_of, one_of, storable
 from placet.store.schema import licenses
 
 
@@ -45,7 +45,7 @@ def add_license(
             serial_number=terms.serial_number,
             expires_at=terms.expires_at(),
             installed_at=now,
-            installed_by=actor[:200],
+            installed_by=storable(actor),
             restored_from=restored_from,
         )
         .returning(licenses.c.id)

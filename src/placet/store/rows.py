@@ -1,4 +1,4 @@
-"""From rows to frozen values."""
+"""From rows to frozen values, and what every database can store of a name."""
 
 from typing import Any, TypeVar
 
@@ -6,6 +6,7 @@ import msgspec
 from sqlalchemy import Result, RowMapping
 
 T = TypeVar("T")
+LONGEST_NAME = 200
 
 
 def the_one(type_: type[T], result: Result[Any]) -> T:
@@ -22,6 +23,11 @@ def one_of(type_: type[T], result: Result[Any]) -> T | None:
 def all_of(type_: type[T], result: Result[Any]) -> list[T]:
     """Answer every row of a result as a value."""
     return [_value(type_, row) for row in result.mappings()]
+
+
+def storable(name: str) -> str:
+    """Answer what every database can store of somebody's name: 200 characters, and no null character."""
+    return name[:LONGEST_NAME].replace("\0", "\ufffd")
 
 
 def _value(type_: type[T], row: RowMapping) -> T:

@@ -10,10 +10,10 @@ import httpx2
 import pytest
 
 from contract.archives import archive_of, files_of, zipped
-from contract.driver import ServerProcess, VendorDirectory, wait_for
+from contract.driver import ServerProcess, VendorDirectory, on_each_database, wait_for
 from contract.surfaces import as_problem
 
-pytestmark = pytest.mark.server
+pytestmark = [pytest.mark.server, on_each_database]
 
 ARCHIVE_CAP = 64 * 1024 * 1024
 
@@ -379,4 +379,4 @@ def test_the_server_is_as_well_as_before(server: ServerProcess) -> None:
     assert "internal_error" not in log
     assert "unexpected_error" not in log
     assert server.token not in log
-    assert server.cli("admin", "doctor", "--data", server.data).status == 0
+    assert server.cli("admin", "doctor", *server.place).status == 0
