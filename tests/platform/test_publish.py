@@ -1,5 +1,6 @@
 """Publishing where it goes wrong: what was there before stays, and what was begun is taken back."""
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -243,3 +244,21 @@ def test_a_module_with_damaged_files_does_not_keep_the_others_down(tmp_path: Pat
         (version / "module" / "module.toml").unlink()
     with server_in(tmp_path / "data") as server:
         assert list(server.supervisor.states()) == ["other"]
+
+
+def test_what_is_published_is_on_disk_before_it_is_told(
+    server: PlatformServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced, fsync = set[Path](), os.fsync
+
+    def noting(descriptor: int) -> None:
+        synced.add(Path(f"/proc/self/fd/{descriptor}").readlink())
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", noting)
+    monkeypatch.delattr(os, "sync")  # which would make every program of the machine wait
+    publish(server, 1)
+    layout = server.layout
+    [version] = (layout.versions / "shop").iterdir()
+    assert set(version.rglob("*")) - synced == set()
+    assert {version, version.parent, layout.versions, layout.databases} <= synced

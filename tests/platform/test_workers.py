@@ -56,6 +56,14 @@ def test_a_worker_serves_as_soon_as_it_is_returned(tmp_path: Path) -> None:
     worker.stop()
 
 
+@pytest.mark.parametrize("debug", [False, True])
+def test_the_list_of_processes_names_the_module_and_its_version(tmp_path: Path, *, debug: bool) -> None:
+    module = write_module(tmp_path / "module")
+    with running(spec_for(module, tmp_path, debug=debug)) as worker:
+        arguments = Path(f"/proc/{worker.pid}/cmdline").read_bytes().split(b"\0")
+    assert b"orders 1.2.0" in arguments
+
+
 def test_the_environment_holds_nothing_of_the_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PLACET_TOKEN", "secret")
     monkeypatch.setenv("PYTHONSTARTUP", "/nowhere")

@@ -14,6 +14,7 @@ def spec_for(module: Path, logs: Path, **options: Any) -> WorkerSpec:
     """Return a spec that runs the module with its database and log under `logs`."""
     values = {
         "name": "orders",
+        "version": "1.2.0",
         "directory": module,
         "entrypoint": "orders.app:app",
         "database": logs / "orders.db",

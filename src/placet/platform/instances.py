@@ -144,6 +144,7 @@ class Instances:
         worker = start_worker(
             WorkerSpec(
                 name=manifest.name,
+                version=manifest.version,
                 directory=directory / MODULE,
                 entrypoint=manifest.entrypoint,
                 database=database,

@@ -5,7 +5,6 @@ area before the transaction (the schema's new entities, the version's directory)
 a crash :meth:`Publisher.recover` takes it back, or, where the transaction was committed, keeps it.
 """
 
-import os
 import sqlite3
 import threading
 import uuid
@@ -21,7 +20,7 @@ from placet.enforcement import Decision, Refused
 from placet.guard import Guard
 from placet.platform.build import MODULE, Unpacked, compile_module, measure, open_archive, schema_of, site_of
 from placet.platform.journals import Journal, Journals
-from placet.platform.layout import Layout, remove_empty, remove_tree
+from placet.platform.layout import Layout, remove_empty, remove_tree, sync, sync_tree
 from placet.platform.manifest import read_manifest
 from placet.platform.problems import ModuleProblem
 from placet.platform.product import SOFTWARE_UNITS
@@ -165,7 +164,9 @@ class Publisher:
             directory = self._layout.version(name, version_id)
             directory.parent.mkdir(mode=0o700, exist_ok=True)
             unpacked.directory.rename(directory)
-            os.sync()  # the files are on disk before the transaction says that they are there
+            sync_tree(directory)  # it is all on disk before the transaction says that it is there
+            sync(self._layout.versions)
+            sync(self._layout.databases)
             worker = start_worker(self._spec(name, version_id))
             yield worker
         except BaseException:
@@ -229,6 +230,7 @@ class Publisher:
         manifest = read_manifest(directory / MODULE)
         return WorkerSpec(
             name=name,
+            version=manifest.version,
             directory=directory / MODULE,
             entrypoint=manifest.entrypoint,
             timers=manifest.timers,

@@ -30,11 +30,12 @@ _MAX_REPORT = 1024 * 1024
 class WorkerSpec(msgspec.Struct, frozen=True, kw_only=True):
     """What to run: `directory` is the unpacked module, `site` its installed requirements, `root_path` the prefix.
 
-    `database` is the module's SQLite file, which need not exist. With `debug` a debug adapter listens on loopback.
-    `grace_seconds` is what requests under way get when the worker is stopped.
+    `name` and `version` are what `ps` shows. `database` is the module's SQLite file, which need not exist. With `debug`
+    a debug adapter listens on loopback. `grace_seconds` is what requests under way get when the worker is stopped.
     """
 
     name: str
+    version: str
     directory: Path
     entrypoint: str
     database: Path
@@ -171,12 +172,13 @@ def start_worker(
 
 def _spawn(spec: WorkerSpec, home: Path, python: str, descriptors: tuple[int, int]) -> "subprocess.Popen[bytes]":
     module = {"PLACET_MODULE": spec.name, "PLACET_MODULE_DATABASE": str(spec.database.absolute())}
+    title = f"{spec.name} {spec.version}"  # for whoever looks at the list of processes; the child does not read it
     for_debugger = ("-X", "frozen_modules=off") if spec.debug else ()
     with tempfile.TemporaryFile() as orders:
         orders.write(msgspec.json.encode(_orders(spec, home / "http.sock")))
         orders.seek(0)
         return subprocess.Popen(
-            [python, "-I", "-u", *for_debugger, str(Path(worker_child.__file__)), *map(str, descriptors)],
+            [python, "-I", "-u", *for_debugger, str(Path(worker_child.__file__)), title, *map(str, descriptors)],
             cwd=spec.directory,
             env=bare_environment(home, module),
             stdin=orders,
