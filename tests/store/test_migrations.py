@@ -1,15 +1,23 @@
 """The schema: made by Alembic, the same as the tables, and never older or newer than this code without a word."""
 
+import hashlib
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import CheckConstraint, inspect, text
+from sqlalchemy import CheckConstraint, Connection, MetaData, create_engine, insert, inspect, select, text
+from sqlalchemy.engine import make_url
 
+from guard_support.guards import allocate, install, opened, used
+from placet.enforcement import Code
+from placet.store import dialects
 from placet.store.database import SCHEMA_VERSION, Database, DatabaseUnusable
 from placet.store.migrations import configuration, upgrade
 from placet.store.schema import metadata
@@ -32,7 +40,92 @@ database.close()
 """
 
 
+SCRIPTS = ScriptDirectory.from_config(configuration())
+VERSIONS = [script.revision for script in reversed(list(SCRIPTS.walk_revisions()))]
+RELEASED = {"0001": "462d13ba57ab492f7dc8fcf441557aa98dddc3c6fc72f717b455908b9afad30b"}
+PLANTED: dict[type, Any] = {int: 1, str: "1", bool: True}
+
+
+def plant(connection: Connection) -> None:
+    """A row in each table there is, all ones: that satisfies every foreign key and check, now and in the future."""
+    found = MetaData()
+    found.reflect(connection)
+    for table in found.sorted_tables:
+        if table.name != "alembic_version":
+            row = {column.name: PLANTED[column.type.python_type] for column in table.columns}
+            connection.execute(insert(table).values(row))
+
+
+def rows(connection: Connection) -> dict[str, list[dict[str, Any]]]:
+    """Every row of every table, as the database has it."""
+    found = MetaData()
+    found.reflect(connection)
+    return {
+        table.name: [dict(row) for row in connection.execute(select(table)).mappings()] for table in found.sorted_tables
+    }
+
+
+@contextmanager
+def without_schema(url: str) -> Iterator[Database]:
+    """The database at ``url`` as it is, with nothing brought up to date."""
+    parsed = dialects.complete(make_url(url))
+    database = Database(create_engine(parsed, **dialects.engine_arguments(parsed)))
+    yield database
+    database.close()
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_database_of_each_released_schema_is_brought_up_with_all_it_holds(database_url: str, version: str) -> None:
+    with without_schema(database_url) as old, old.write() as connection:
+        upgrade(connection, version)
+        plant(connection)
+        before = rows(connection)
+    assert before.pop("alembic_version") == [{"version_num": version}]
+    assert all(len(found) == 1 for found in before.values())
+
+    database = Database.open(database_url)
+    with database.read() as connection:
+        after = rows(connection)
+    for table, (row,) in before.items():
+        (kept,) = after[table]
+        assert {name: kept[name] for name in row} == row
+    assert_schema_is_current(database)
+    database.close()
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_server_goes_on_with_a_database_of_each_released_schema(database_url: str, version: str) -> None:
+    with without_schema(database_url) as old, old.write() as connection:
+        upgrade(connection, version)
+        connection.execute(text("INSERT INTO totals (feature, used) VALUES ('software_units', 3)"))
+        holds = (
+            "INSERT INTO allocations (feature, holder, amount, changed_at) VALUES ('software_units', 'orders', 3, 0)"
+        )
+        connection.execute(text(holds))
+    guard = opened(database_url)
+    install(guard)
+    allocate(guard, "billing", 97)
+    assert guard.check("publish", software_units=1).code is Code.SOFTWARE_UNITS_LIMIT
+    assert used(guard) == 100
+    guard.close()
+
+
+def test_versions_are_numbered_in_the_order_they_are_run_in() -> None:
+    assert [f"{number:04}" for number in range(1, len(VERSIONS) + 1)] == VERSIONS
+
+
+@pytest.mark.parametrize(("version", "digest"), RELEASED.items())
+def test_a_migration_that_was_released_stays_as_it_is(version: str, digest: str) -> None:
+    """Databases of that schema may be anywhere; a change is a migration of its own."""
+    content = Path(SCRIPTS.get_revision(version).path).read_bytes()
+    assert hashlib.sha256(content).hexdigest() == digest
+
+
 def test_the_migrations_make_the_tables(database: Database) -> None:
+    assert_schema_is_current(database)
+
+
+def assert_schema_is_current(database: Database) -> None:
     with database.read() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
         assert compare_metadata(context, metadata) == []
@@ -45,8 +138,7 @@ def test_the_migrations_make_the_tables(database: Database) -> None:
 
 
 def test_the_version_stated_is_the_newest_migration(database: Database) -> None:
-    script = ScriptDirectory.from_config(configuration())
-    assert script.get_heads() == [SCHEMA_VERSION]
+    assert SCRIPTS.get_heads() == [SCHEMA_VERSION]
     with database.read() as connection:
         assert connection.execute(text("SELECT version_num FROM alembic_version")).scalars().all() == [SCHEMA_VERSION]
 
