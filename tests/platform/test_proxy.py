@@ -225,7 +225,7 @@ def test_a_module_that_is_not_there(tmp_path: Path) -> None:
 
 def test_a_module_without_a_worker() -> None:
     async def handle(scope: Any, receive: Any, send: Any) -> None:
-        await Proxy().unavailable(send)
+        await Proxy().unavailable(scope, send)
 
     with serving(handle) as client:
         assert_problem(client.get("/"), 503, "module_unavailable")

@@ -13,7 +13,7 @@ import httpx2
 
 from placet.platform import proxy_headers
 from placet.platform.problems import PROBLEM_KINDS, ProblemCode
-from placet.platform.proxy_problem import problem_answer
+from placet.platform.proxy_problem import ProblemPage, is_for_a_browser, page_answer, problem_answer
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -30,7 +30,8 @@ class Proxy:
     """A reverse proxy to workers. One for all of them: it keeps connections by socket.
 
     `max_body_bytes` bounds a request's body. `is_own_token` says which bearer tokens are the server's and are not
-    passed on; without it, none is. Call `aclose` at the end, in the same event loop.
+    passed on; without it, none is. With `problem_page` browsers get a page where the module cannot answer.
+    Call `aclose` at the end, in the same event loop.
     """
 
     def __init__(
@@ -38,9 +39,11 @@ class Proxy:
         *,
         max_body_bytes: int = MAX_BODY_BYTES,
         is_own_token: Callable[[str], bool] = proxy_headers.any_token,
+        problem_page: ProblemPage | None = None,
     ) -> None:
         self._max_body_bytes = max_body_bytes
         self._is_own_token = is_own_token
+        self._problem_page = problem_page
         self._transports: dict[Path, httpx2.AsyncHTTPTransport] = {}
         self._closing: set[asyncio.Task[None]] = set()
 
@@ -66,7 +69,7 @@ class Proxy:
         target = proxy_headers.target(scope, root_path)
         if target is None:
             raise ValueError(f"the request for {scope['path']!r} is not below {root_path!r}")
-        exchange = _Exchange(scope, receive, send, self._max_body_bytes)
+        exchange = _Exchange(scope, receive, send, self._max_body_bytes, self._problem_page)
         headers = proxy_headers.for_module(scope, root_path, self._is_own_token)
         request = httpx2.Request(
             scope["method"],
@@ -77,10 +80,9 @@ class Proxy:
         )
         await exchange.run(self._transport(socket_path), request)
 
-    async def unavailable(self, send: Send) -> None:
+    async def unavailable(self, scope: Scope, send: Send) -> None:
         """Answer 503 for a module that is published but has no worker at the moment."""
-        code = ProblemCode.MODULE_UNAVAILABLE
-        for message in problem_answer(code, PROBLEM_KINDS[code], self._max_body_bytes):
+        for message in _problem(scope, ProblemCode.MODULE_UNAVAILABLE, self._max_body_bytes, self._problem_page):
             await send(message)
 
     async def aclose(self) -> None:
@@ -118,11 +120,14 @@ class _Gone(Exception):
 class _Exchange:
     """One request and its answer."""
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send, max_body_bytes: int) -> None:
+    def __init__(
+        self, scope: Scope, receive: Receive, send: Send, max_body_bytes: int, problem_page: ProblemPage | None
+    ) -> None:
         self._scope = scope
         self._receive = receive
         self._send = send
         self._max_body_bytes = max_body_bytes
+        self._problem_page = problem_page
         self._read_all = asyncio.Event()
         self._answering = False
         names = {name.lower(): value for name, value in scope["headers"]}
@@ -194,8 +199,15 @@ class _Exchange:
 
     async def _refuse(self, code: ProblemCode) -> None:
         self._answering = True
-        for message in problem_answer(code, PROBLEM_KINDS[code], self._max_body_bytes):
+        for message in _problem(self._scope, code, self._max_body_bytes, self._problem_page):
             await self._send(message)
+
+
+def _problem(scope: Scope, code: ProblemCode, max_body_bytes: int, page: ProblemPage | None) -> list[dict[str, Any]]:
+    kind = PROBLEM_KINDS[code]
+    if page is not None and is_for_a_browser(scope):
+        return page_answer(code, kind.status, page)
+    return problem_answer(code, kind, max_body_bytes)
 
 
 def _code_for(error: Exception) -> ProblemCode:

@@ -1,10 +1,14 @@
-"""The problem documents (RFC 9457) a proxy answers with when a module cannot."""
+"""What a proxy answers with when a module cannot: problem documents (RFC 9457), and pages where browsers ask."""
 
+from collections.abc import Callable, Mapping, MutableMapping
 from typing import Any
 
 import msgspec
 
 from placet.platform.problems import ProblemCode, ProblemKind
+
+# Answers the page, and its headers, of a problem's code and HTTP status.
+ProblemPage = Callable[[str, int], tuple[bytes, Mapping[str, str]]]
 
 RETRY_AFTER_SECONDS = 5
 _DETAILS = {
@@ -40,9 +44,25 @@ def problem_answer(code: ProblemCode, kind: ProblemKind, max_body_bytes: int) ->
         (b"content-length", str(len(body)).encode()),
         (b"cache-control", b"no-store"),
     ]
-    if code is ProblemCode.MODULE_UNAVAILABLE:
-        headers.append((b"retry-after", str(RETRY_AFTER_SECONDS).encode()))
+    return _answer(code, kind.status, headers, body)
+
+
+def page_answer(code: str, status: int, page: ProblemPage) -> list[dict[str, Any]]:
+    """Return the ASGI messages of a whole page."""
+    body, told = page(code, status)
+    headers = [(name.lower().encode(), value.encode()) for name, value in told.items()]
+    return _answer(code, status, [*headers, (b"content-length", str(len(body)).encode())], body)
+
+
+def is_for_a_browser(scope: MutableMapping[str, Any]) -> bool:
+    """Whether whoever asks wants a page to read."""
+    return any(name == b"accept" and b"text/html" in value.lower() for name, value in scope["headers"])
+
+
+def _answer(code: str, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> list[dict[str, Any]]:
+    if code == ProblemCode.MODULE_UNAVAILABLE:
+        headers = [*headers, (b"retry-after", str(RETRY_AFTER_SECONDS).encode())]
     return [
-        {"type": "http.response.start", "status": kind.status, "headers": headers},
+        {"type": "http.response.start", "status": status, "headers": headers},
         {"type": "http.response.body", "body": body, "more_body": False},
     ]

@@ -5,7 +5,6 @@
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -13,9 +12,8 @@ from urllib.parse import quote
 import msgspec
 
 from placet.platform.instances import Instance, UnknownInstance
-from placet.platform.problems import PROBLEM_KINDS, ProblemCode
 from placet.platform.proxy import READ_TIMEOUT_SECONDS, Proxy, Receive, Scope, Send
-from placet.platform.proxy_problem import RETRY_AFTER_SECONDS
+from placet.platform.proxy_problem import ProblemPage, is_for_a_browser, page_answer
 from placet.platform.server import PlatformServer
 from placet.platform.supervisor import WorkerState
 
@@ -25,10 +23,6 @@ START_WAIT_SECONDS = 5.0
 START_LOOK_SECONDS = 0.05
 
 _VARY = (b"vary", b"Accept")
-_RETRY_AFTER = (b"retry-after", str(RETRY_AFTER_SECONDS).encode())
-
-# Answers the page, and its headers, of a problem's code and HTTP status.
-ProblemPage = Callable[[str, int], tuple[bytes, Mapping[str, str]]]
 
 
 class Edge:
@@ -41,7 +35,7 @@ class Edge:
         self._server = server
         self._api = api
         self._problem_page = problem_page
-        self._proxy = Proxy()
+        self._proxy = Proxy(problem_page=problem_page)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one connection."""
@@ -66,7 +60,7 @@ class Edge:
             return
         socket = await self._socket_for(name) if instance is None else _socket_of(instance)
         if socket is None:
-            await self._unavailable(scope, send)
+            await self._proxy.unavailable(scope, send)
             return
         debugged = instance is not None and instance.debugger is not None
         await self._proxy(
@@ -80,23 +74,12 @@ class Edge:
 
     async def _not_found(self, scope: Scope, send: Send, area: str, name: str) -> None:
         code = "unknown_module" if area == APPS else "unknown_instance"
-        if _is_for_a_browser(scope):
-            await self._answer_page(send, code, 404)
+        if is_for_a_browser(scope):
+            for message in page_answer(code, 404, self._problem_page):
+                await send(message)
         else:
             body = msgspec.json.encode(_not_found(code, name))
             await _answer(send, 404, body, [(b"content-type", b"application/problem+json"), _VARY])
-
-    async def _unavailable(self, scope: Scope, send: Send) -> None:
-        code = ProblemCode.MODULE_UNAVAILABLE
-        if _is_for_a_browser(scope):
-            await self._answer_page(send, code, PROBLEM_KINDS[code].status, [_RETRY_AFTER])
-        else:
-            await self._proxy.unavailable(send)
-
-    async def _answer_page(self, send: Send, code: str, status: int, more: Sequence[tuple[bytes, bytes]] = ()) -> None:
-        body, headers = self._problem_page(code, status)
-        told = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
-        await _answer(send, status, body, [*told, *more])
 
     async def _socket_for(self, name: str) -> Path | None:
         """The socket of a module; while it is being started, for the first time or again, a request waits a little."""
@@ -136,12 +119,7 @@ def _not_found(code: str, name: str) -> dict[str, Any]:
     }
 
 
-def _is_for_a_browser(scope: Scope) -> bool:
-    return any(name == b"accept" and b"text/html" in value.lower() for name, value in scope["headers"])
-
-
 async def _answer(send: Send, status: int, body: bytes, headers: list[tuple[bytes, bytes]]) -> None:
-    own = {b"x-content-type-options": b"nosniff", b"content-length": str(len(body)).encode()}
-    headers = [*(header for header in headers if header[0] not in own), *own.items()]
+    headers = [*headers, (b"x-content-type-options", b"nosniff"), (b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body, "more_body": False})

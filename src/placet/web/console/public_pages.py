@@ -28,6 +28,19 @@ PUBLIC_TEXTS: Mapping[str, PublicText] = MappingProxyType(
             "Not available at the moment",
             "Try again in a few seconds. If it goes on, tell whoever looks after this site.",
         ),
+        ProblemCode.MODULE_BROKEN: PublicText(
+            "Something went wrong",
+            "What you did may have had an effect: look before you do it again. If it happens again, tell whoever looks "
+            "after this site.",
+        ),
+        ProblemCode.MODULE_SILENT: PublicText(
+            "This takes too long",
+            "What you did may still have an effect: look before you do it again. If it happens again, tell whoever "
+            "looks after this site.",
+        ),
+        ProblemCode.REQUEST_TOO_LARGE: PublicText(
+            "That is too large", "What you sent is larger than this site takes. Send less at a time."
+        ),
     }
 )
 
