@@ -174,6 +174,16 @@ def test_a_database_whose_encoding_cannot_write_every_name() -> None:
     assert "Its encoding is LATIN1, in which not every name can be written" in told(server.url("latin"))
 
 
+def test_what_speaks_the_protocol_and_is_not_postgresql() -> None:
+    server = shared_server()
+    name = server.new_database()
+    with server.superuser(name) as connection:
+        connection.execute("SET allow_system_table_mods = on")
+        says = "RETURNS text LANGUAGE sql AS $$ SELECT 'CockroachDB CCL v25.4.0' $$"
+        connection.execute(f"CREATE OR REPLACE FUNCTION pg_catalog.version() {says}")
+    assert "is not PostgreSQL: Could not determine version from string 'CockroachDB CCL" in told(server.url(name))
+
+
 def test_a_role_that_may_make_no_tables() -> None:
     server = shared_server()
     server.run("DROP DATABASE IF EXISTS somebodys")

@@ -22,7 +22,13 @@ OPERATOR = "operator of the machine"
 def data_options(function: F) -> F:
     """Give a command ``--data`` and ``--database``."""
     data = click.option("--data", required=True, metavar="DIR", callback=_directory, help="Its data directory.")
-    url = click.option("--database", "database_url", metavar="URL", help="Its database, where it is not in DIR.")
+    url = click.option(
+        "--database",
+        "database_url",
+        envvar="PLACET_DATABASE",
+        metavar="URL",
+        help="Its database, where it is not in DIR; or PLACET_DATABASE.",
+    )
     return data(url(function))
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Self
 
 import structlog
+from sqlalchemy.exc import OperationalError
 
 from placet.enforcement import Policy
 from placet.guard import Guard
@@ -107,8 +108,17 @@ class PlatformServer:
         self._every(EXPIRY_SECONDS, self.instances.stop_expired, failed="stop_expired_failed")
 
     def _every(self, seconds: float, work: Callable[[], None], *, failed: str) -> None:
+        away = False
         while not self._closing.wait(seconds):
             try:
                 work()
+            except OperationalError as error:  # told once, and once more when it is over
+                if not away:
+                    log.warning("database_unavailable", during=failed, error=str(error.orig))
+                away = True
             except Exception:  # whatever it is, the next round tries again; the snapshot stays in force
                 log.exception(failed)
+            else:
+                if away:
+                    log.info("database_available", after=failed)
+                away = False

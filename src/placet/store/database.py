@@ -64,6 +64,9 @@ class Database:
         except DBAPIError as error:
             database.close()
             raise DatabaseUnusable(f"The database {_shown(parsed)} cannot be used: {_reason(error)}") from error
+        except AssertionError as error:  # SQLAlchemy's, of what speaks the protocol and is something else
+            database.close()
+            raise DatabaseUnusable(f"The database {_shown(parsed)} is not PostgreSQL: {error}.") from None
         except UnicodeError:
             database.close()
             raise _no_database("its host has a name no host can have") from None
