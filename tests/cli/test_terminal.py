@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from contract.documents import claims_of, encoded, with_claims
-from contract.driver import PLACET, VendorDirectory, environment, placet
+from contract.driver import PLACET, VendorDirectory, environment, placet, wait_for
 
 SERIAL = "34Y4-426H-57X4-R1Z6-DJF9"
 NAME = "Jo€ão Ω"
@@ -140,7 +140,9 @@ def test_one_that_is_interrupted_has_failed(tmp_path: Path) -> None:
             [PLACET, "license", "show", waiting], env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE
         ) as process,
         waiting.open("wb"),
-    ):  # opened by both: the command waits for a license
+    ):  # opened by both: the command goes on, and waits for a license
+        stat = Path(f"/proc/{process.pid}/stat")
+        wait_for(lambda: stat.read_text().rpartition(") ")[2].startswith("S"))
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=60)
     assert (process.returncode, out, err) == (3, b"", b"Stopped before it was done.\n")
