@@ -84,6 +84,13 @@ def test_what_the_url_says_goes_before(url: str) -> None:
         assert setting(database, "application_name") == "mine"
 
 
+def test_the_url_may_name_several_hosts(url: str) -> None:
+    address = f"127.0.0.1:{shared_server().port}"
+    several = url.replace(f"@{address}/", "@/") + f"?host=127.0.0.1:1&host={address}&target_session_attrs=read-write"
+    with opened(several) as database, database.write() as connection:
+        assert count(connection) == 0
+
+
 def test_a_transaction_is_of_the_isolation_it_needs(url: str) -> None:
     with opened(url) as database:
         with database.write() as connection:
