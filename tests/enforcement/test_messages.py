@@ -73,7 +73,7 @@ def test_symbols_are_given_once() -> None:
 @pytest.mark.parametrize("code", Cause)
 def test_every_cause_has_a_sentence(code: Cause) -> None:
     names = ("reason", "found", "expected", "instant", "grace", "used", "feature", "limit", "tolerated", "held")
-    told = cause(code, **{name: f"<{name}>" for name in (*names, "requested")})
+    told = cause(code, **{name: f"<{name}>" for name in (*names, "requested", "reserved", "ahead", "left", "period")})
     assert told.code == code
     assert "{" not in told.sentence
 

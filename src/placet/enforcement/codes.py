@@ -28,6 +28,10 @@ class Cause(StrEnum):
     METER_REACHED = "meter_reached"
     SEATS_TAKEN = "seats_taken"
     NOT_LICENSED = "not_licensed"
+    RESERVED = "reserved"
+    QUEUED = "queued"
+    LOW_WATER = "low_water"
+    TOO_LONG = "too_long"
 
 
 class Code(StrEnum):
@@ -57,3 +61,7 @@ class Code(StrEnum):
     LIMIT_REACHED_TOLERATED = "limit_reached_tolerated"
     EVALUATION_USED = "evaluation_used"
     ACKNOWLEDGEMENT_REQUIRED = "acknowledgement_required"
+    RESERVED_FOR_OTHERS = "reserved_for_others"
+    QUEUED_BEHIND_OTHERS = "queued_behind_others"
+    LOW_WATER_MARK = "low_water_mark"
+    BORROW_TOO_LONG = "borrow_too_long"

@@ -132,6 +132,14 @@ def decide_use(status: Status, operation: str, feature: str, amount: Amount) -> 
     return _within_limits(status, asked, wanted)  # 7
 
 
+def refuse_use(
+    status: Status, operation: str, feature: str, amount: Amount, *, code: Code, why: Diagnosed, **parameters: str
+) -> Decision:
+    """Answer the refusal of seats for a reason beside the license; ``parameters`` are those of the message."""
+    asked, found = Operation(operation, consumes=(feature,)), status.features[feature]
+    return _answer(status, asked, code, found, amount, allowed=False, why=why, **parameters)
+
+
 def _checked(operation: Operation, amounts: Mapping[str, Amount]) -> Mapping[str, Amount]:
     for name, amount in amounts.items():
         if name not in operation.consumes:
@@ -205,14 +213,16 @@ def _answer(
     amount: Amount | None,
     *,
     allowed: bool,
+    why: Diagnosed | None = None,
+    **parameters: str,
 ) -> Decision:
     """Answer with a message of the catalogue and the numbers that decided."""
     told = notice(
         code,
-        {"feature": feature.title, "number": str(feature.limit)} if feature else {},
+        ({"feature": feature.title, "number": str(feature.limit)} if feature else {}) | parameters,
         vendor=status.vendor_name,
         locale=status.policy.locale,
-        diagnosis=_diagnosis(status, code, feature, amount),
+        diagnosis=why or _diagnosis(status, code, feature, amount),
         about=About(feature.name, feature.used, feature.limit) if feature else None,
     )
     return Decision(

@@ -29,6 +29,12 @@ CAUSES = {
     Cause.METER_REACHED: "Limit reached: {used} of {limit} {feature} are used until {instant}, when they are counted "
     "from zero again; this needs {requested} more.",
     Cause.SEATS_TAKEN: "Limit reached: {used} of {limit} {feature} are taken; this needs {requested}.",
+    Cause.RESERVED: "Reserved: {used} of {limit} {feature} are taken, and {reserved} of those that are free are "
+    "reserved for others; this needs {requested}.",
+    Cause.QUEUED: "Others are waiting: {used} of {limit} {feature} are taken, and {ahead} came before this, "
+    "which needs {requested}.",
+    Cause.LOW_WATER: "Low-water mark: {used} of {limit} {feature} are taken, and {left} would be left.",
+    Cause.TOO_LONG: "Too long: it was to be borrowed for {period}.",
     Cause.NOT_LICENSED: "Not licensed: the license of this server does not include {feature}.",
 }
 
@@ -219,5 +225,33 @@ ENTRIES: dict[Code, Entry] = {
         meaning="With this license in force, the server would refuse what it allows now. The changes say what.",
         remedy="Look at the changes. If they are meant, install the license again and acknowledge them.",
         http_status=409,
+    ),
+    Code.RESERVED_FOR_OTHERS: error(
+        "N11",
+        "Cannot perform the operation because the {feature} that are free are reserved for others",
+        title="Seats reserved for others",
+        meaning="An administrator has reserved seats of this feature for users or groups, and the others are taken.",
+        remedy="Wait until somebody gives a seat back, or ask for the reservations to be changed.",
+    ),
+    Code.QUEUED_BEHIND_OTHERS: error(
+        "N12",
+        "Cannot perform the operation because others have been waiting longer for {feature}",
+        title="Others are waiting",
+        meaning="Seats are given to those who wait in the order of their priority, then of their coming.",
+        remedy="Wait in the queue: ask again with the request to be queued, and keep asking until it is your turn.",
+    ),
+    Code.LOW_WATER_MARK: error(
+        "N13",
+        "Cannot perform the operation because fewer than {number} {feature} would be left for others",
+        title="Too few seats left to borrow one",
+        meaning="A borrowed seat cannot be taken back before its time. An administrator says how many have to stay.",
+        remedy="Use a seat without borrowing it, wait until others are given back, or ask for a lower low-water mark.",
+    ),
+    Code.BORROW_TOO_LONG: error(
+        "N14",
+        "Cannot perform the operation because {feature} can be borrowed for {period} at most",
+        title="Borrowed for too long",
+        meaning="An administrator has said for how long a seat may be borrowed.",
+        remedy="Borrow it for a shorter time, and borrow it again when that is over.",
     ),
 }

@@ -31,6 +31,8 @@ class Diagnosis(StrEnum):
     MISTYPED_CLAIM = "mistyped_claim"
     ABSURD_VALUE = "absurd_value"
     REVOKED = "revoked"
+    LEASE_EXPIRED = "lease_expired"
+    LEASE_NOT_YET_VALID = "lease_not_yet_valid"
 
 
 class Rejection(msgspec.Struct, frozen=True, kw_only=True):

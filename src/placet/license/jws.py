@@ -33,6 +33,7 @@ class DocumentType(StrEnum):
     LICENSE = "placet-license+jws"
     REQUEST = "placet-license-request+jws"
     STATUS_LIST = "placet-status-list+jws"
+    LEASE = "placet-lease+jws"
 
 
 class Signature(msgspec.Struct, frozen=True):
@@ -222,4 +223,5 @@ _NAMES = {
     DocumentType.LICENSE: "license",
     DocumentType.REQUEST: "license request",
     DocumentType.STATUS_LIST: "status list",
+    DocumentType.LEASE: "lease",
 }
