@@ -4,6 +4,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 
 import psycopg
@@ -12,8 +13,10 @@ from sqlalchemy import Connection, func, insert, select, text
 from sqlalchemy.exc import OperationalError
 
 from builders import NOW
-from placet.store import modules, usage, users
+from placet.store import dialects, modules, usage, users
 from placet.store.database import Database, DatabaseUnusable
+from placet.store.installation import change_installation, ensure_installation
+from placet.store.postgresql import BoundedConnection
 from placet.store.schema import totals
 from store_support.cuttable_proxy import CuttableProxy
 from store_support.databases import database_traffic
@@ -70,7 +73,7 @@ def test_a_url_needs_no_driver(url: str, scheme: str) -> None:
 def test_nothing_waits_for_ever(url: str) -> None:
     with opened(url) as database:
         names = ("lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout")
-        assert [setting(database, name) for name in names] == ["5s", "30s", "1min"]
+        assert [setting(database, name) for name in names] == ["3s", "6s", "1min"]
         with database.read() as connection:
             found = connection.connection.driver_connection.info.get_parameters()  # type: ignore[union-attr]
         names = ("connect_timeout", "keepalives_idle", "tcp_user_timeout", "application_name")
@@ -80,7 +83,7 @@ def test_nothing_waits_for_ever(url: str) -> None:
 def test_what_the_url_says_goes_before(url: str) -> None:
     with opened(f"{url}?options=-c%20lock_timeout%3D7s&application_name=mine") as database:
         assert setting(database, "lock_timeout") == "7s"
-        assert setting(database, "statement_timeout") == "30s"
+        assert setting(database, "statement_timeout") == "6s"
         assert setting(database, "application_name") == "mine"
 
 
@@ -133,21 +136,81 @@ def test_it_goes_on_when_the_server_is_back() -> None:
             connection.execute(insert(totals).values(feature="users", used=0))
         for stop in (server.stop_immediately, server.kill):
             stop()
-            with pytest.raises(OperationalError), database.read():
-                pass
+            with pytest.raises(OperationalError), database.read() as connection:
+                count(connection)
+            assert database.is_lost
             server.start()
             with database.read() as connection:
                 assert count(connection) == 1
+            assert not database.is_lost
 
 
 def test_it_goes_on_when_the_network_is_mended(url: str) -> None:
     with CuttableProxy(shared_server().port) as network, opened(through(network, url)) as database:
         network.cut()
-        with pytest.raises(OperationalError), database.read():
-            pass
+        with pytest.raises(OperationalError), database.read() as connection:
+            count(connection)
         network.mend()
         with database.read() as connection:
             assert count(connection) == 0
+
+
+def test_an_answer_that_does_not_come_is_not_waited_for_for_ever(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(BoundedConnection, "answer_within", 0.3)
+    with CuttableProxy(shared_server().port) as network, opened(through(network, url)) as database:
+
+        def count_while_it_stalls() -> None:
+            with database.write() as connection:
+                network.stall()
+                count(connection)
+
+        with pytest.raises(OperationalError, match=r"has not answered for 0\.3 seconds"):
+            count_while_it_stalls()
+        network.mend()
+        with database.read() as connection:
+            assert count(connection) == 0
+
+
+def test_while_it_is_lost_one_tries_and_the_others_are_told_at_once(url: str) -> None:
+    with CuttableProxy(shared_server().port) as network, opened(through(network, url)) as database:
+        network.cut()
+        with pytest.raises(OperationalError), database.read() as connection:
+            count(connection)
+        network.mend()
+        network.stall()
+        began = time.monotonic()
+        with ThreadPoolExecutor(8) as threads:
+            tries = [threads.submit(lambda: database.read().__enter__()) for _ in range(8)]
+            errors = sorted((type(done.exception()).__name__, time.monotonic() - began) for done in as_completed(tries))
+        assert [name for name, _ in errors] == ["DatabaseLost"] * 7 + ["OperationalError"]
+        assert [seconds < 1 for _, seconds in errors] == [True] * 7 + [False]
+        network.mend()
+        assert database.change_mark() == ()
+        assert not database.is_lost
+
+
+def test_a_connection_that_was_idle_is_asked_whether_it_lives(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dialects, "_IDLE_SECONDS", 0.0)
+    with opened(url) as database:
+        with database.read() as connection:
+            count(connection)
+        shared_server().run("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'placet'")
+        with database.read() as connection:
+            assert count(connection) == 0
+
+
+def test_a_change_is_heard_of_at_once(url: str) -> None:
+    with opened(url) as database, opened(url) as other:
+        listener = database.listener()
+        assert listener is not None
+        with other.write() as connection:
+            ensure_installation(connection, NOW)
+        assert not listener.hear(0.05)
+        with other.write() as connection:
+            change_installation(connection, evaluation_jti="L-1")
+            assert not listener.hear(0.05)
+        assert listener.hear(5)
+        listener.close()
 
 
 def test_a_server_that_does_not_answer_is_told_of_within_seconds(url: str) -> None:

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 
 import msgspec
@@ -15,6 +16,7 @@ from placet.store import audit, metering, usage
 from placet.store.database import Database
 from placet.store.facts import read_facts
 from placet.store.installation import ensure_installation, lock_installation, note_moment
+from placet.store.reach import NOT_REACHED
 
 SYSTEM = "system"
 
@@ -90,14 +92,18 @@ class Judge:
     def reload(self) -> None:
         """Read the facts anew and swap the snapshot."""
         with self._loading:
-            self._is_outdated = False
-            self._snapshot = self._load(self._snapshot)
+            was_outdated, self._is_outdated = self._is_outdated, False
+            try:
+                self._snapshot = self._load(self._snapshot)
+            except BaseException:
+                self._is_outdated = self._is_outdated or was_outdated
+                raise
             self._answers = self._snapshot.answers
 
     def refresh(self) -> bool:
         """Read the facts anew if anything, in any process, has changed the database; answers whether it has."""
         mark = self.database.change_mark()
-        if mark is not None and mark == self._mark:
+        if mark == self._mark:
             return False
         self.reload()
         self._mark = mark
@@ -124,9 +130,13 @@ class Judge:
         self._answers = {}
 
     def _current(self) -> Snapshot:
-        """The snapshot, with everything this guard itself has changed."""
+        """The snapshot, with everything this guard itself has changed.
+
+        While the database cannot be reached, what was known before is the best there is to answer by.
+        """
         if self._is_outdated:
-            self.reload()
+            with suppress(*NOT_REACHED):
+                self.reload()
         return self._snapshot
 
     def _load(self, known: Snapshot | None) -> Snapshot:

@@ -2,16 +2,20 @@
 
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-from sqlalchemy import Connection, Engine, PoolProxiedConnection, create_engine, inspect, text
+from sqlalchemy import Connection, Engine, create_engine, inspect, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from placet.store import dialects
+from placet.store.reach import Reach
+
+if TYPE_CHECKING:
+    from placet.store.postgresql import Listener
 
 SCHEMA_VERSION = "0002"
 """The newest migration. Compared without Alembic, which is imported only where the schema is behind."""
@@ -25,7 +29,10 @@ class DatabaseUnusable(Exception):
 
 
 class Database:
-    """A database of facts. ``read`` and ``write`` are its transactions; both roll back when left by an exception."""
+    """A database of facts. ``read`` and ``write`` are its transactions; both roll back when left by an exception.
+
+    Where it cannot be reached they raise SQLAlchemy's ``OperationalError`` or ``TimeoutError``, within seconds.
+    """
 
     def __init__(self, engine: Engine) -> None:
         dialects.prepare(engine)
@@ -33,8 +40,10 @@ class Database:
         self._reader = engine.execution_options(**dialects.reader_options(engine))
         self._turns = dialects.turns(engine)
         self._writer: Connection | None = None  # kept: those who write take turns, so that one is enough
-        self._watch: PoolProxiedConnection | None = None
+        self._alone = engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._watch: Connection | None = None
         self._watching = threading.Lock()
+        self._reach = Reach()
 
     @classmethod
     def open(cls, url: str | URL) -> Self:
@@ -96,14 +105,14 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A transaction that sees one state of the database and changes nothing."""
-        with self._reader.connect() as connection, connection.begin():
+        with self._reached(), self._reader.connect() as connection, connection.begin():
             yield connection
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """A transaction that is durable once it is left without an exception."""
         if self._turns is None:
-            with self.engine.begin() as connection:
+            with self._reached(), self.engine.begin() as connection:
                 yield connection
             return
         with self._turns:
@@ -112,12 +121,35 @@ class Database:
             with self._writer.begin():
                 yield self._writer
 
-    def change_mark(self) -> int | None:
-        """Answer a number that differs once anything in the database has changed; ``None`` where it can't be told."""
+    def change_mark(self) -> Hashable:
+        """Answer a value that differs once anything that bears on the license has changed. One statement."""
+        if not dialects.marks_by_connection(self.engine):
+            with self._reached(), self._alone.connect() as connection:
+                return dialects.change_mark(connection)
         with self._watching:
-            if self._watch is None and dialects.tells_changes(self.engine):
-                self._watch = self.engine.raw_connection()  # no transaction: it has to see every commit
-            return None if self._watch is None else dialects.change_mark(self._watch)
+            if self._watch is None:
+                self._watch = self.engine.connect()  # no transaction: it has to see every commit
+            return dialects.change_mark(self._watch)
+
+    def listener(self) -> "Listener | None":
+        """Answer what hears at once of changes others make; ``None`` where the database tells nobody."""
+        with self._reached():
+            return dialects.listener(self.engine)
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the database was not reached when it was last tried."""
+        return self._reach.is_lost
+
+    @contextmanager
+    def _reached(self) -> Iterator[None]:
+        tried = self._reach.enter()
+        try:
+            yield
+        except BaseException as error:
+            self._reach.leave(error, tried=tried)
+            raise
+        self._reach.leave(None, tried=tried)
 
     def _bring_up_to_date(self) -> None:
         with self.read() as connection:

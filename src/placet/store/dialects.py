@@ -4,24 +4,31 @@ SQLite: write-ahead log, every commit on disk (``synchronous=FULL``), foreign ke
 ``IMMEDIATE``, so that what they read cannot change before they write; reading ones do not lock writers out.
 
 PostgreSQL: psycopg. What is written is locked by row (``READ COMMITTED``), reading transactions see one state. Nothing
-waits for ever: not for a server that is gone, a lock somebody holds, or a client that was lost in a transaction.
+waits for ever: not for a server that is gone, a lock somebody holds, or a client that was lost in a transaction. A
+connection that was idle is asked whether it lives before it is used; asking always would cost each transaction a round
+trip.
 """
 
 import sqlite3
 import time
+from collections.abc import Hashable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, Engine, PoolProxiedConnection, String, event, func, select, text
+from sqlalchemy import BigInteger, Connection, Engine, String, event, func, select, text
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, InvalidatePoolError
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
+from placet.store.current import CURRENT
 from placet.store.hot import Hot
 from placet.store.turns import Turns
+
+if TYPE_CHECKING:
+    from placet.store.postgresql import Listener
 
 BUSY_TIMEOUT_MS = 30_000
 READ_ONLY = "placet_read_only"
@@ -42,13 +49,17 @@ _POSTGRESQL_CONNECTING: dict[str, Any] = {
     "application_name": "placet",
 }
 _POSTGRESQL_SETTINGS = {
-    "lock_timeout": "5s",
-    "statement_timeout": "30s",
+    "lock_timeout": "3s",
+    "statement_timeout": "6s",
     "idle_in_transaction_session_timeout": "60s",  # a client that is gone gives its locks back
     "timezone": "UTC",
 }
 _BEGIN_READING, _BEGIN_WRITING = Hot("BEGIN"), Hot("BEGIN IMMEDIATE")
+_DATA_VERSION = Hot("PRAGMA data_version")
+_NOTIFY = Hot("SELECT pg_notify('placet', '')")
 _SET_UP_LOCK = 0x706C61636574  # "placet"
+_IDLE_SECONDS, _PING_SECONDS = 1.0, 2.0
+"""How long a connection may have been idle and still be used unasked; how long it has for its answer when asked."""
 
 
 def complete(url: URL) -> URL:
@@ -66,7 +77,7 @@ def engine_arguments(url: URL) -> dict[str, Any]:
     A SQLite file that is not there is made, readable by its owner alone. Raises ``ArgumentError`` for a URL that names
     none, ``OSError`` where it cannot be made.
     """
-    pool = {"pool_size": 16, "max_overflow": 48}
+    pool = {"pool_size": 16, "max_overflow": 48, "pool_timeout": 5.0}
     if url.get_backend_name() == "sqlite":
         _make_private(url)
         return pool | {"connect_args": {"check_same_thread": False}}
@@ -74,7 +85,7 @@ def engine_arguments(url: URL) -> dict[str, Any]:
     own = url.query.get("options", ())
     settings = [f"-c {name}={value}" for name, value in _POSTGRESQL_SETTINGS.items()]
     connecting["options"] = " ".join([*settings, *([own] if isinstance(own, str) else own)])  # the last one wins
-    return pool | {"connect_args": connecting, "isolation_level": "READ COMMITTED", "pool_pre_ping": True}
+    return pool | {"connect_args": connecting, "isolation_level": "READ COMMITTED"}
 
 
 def _make_private(url: URL) -> None:
@@ -96,6 +107,36 @@ def prepare(engine: Engine) -> None:
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _configure_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
+    else:
+        event.listen(engine, "do_connect", _connect_postgresql)
+        event.listen(engine, "checkin", _note_idle)
+        event.listen(engine, "checkout", _ask_idle)
+
+
+def _connect_postgresql(_dialect: object, _record: object, arguments: Any, options: Any) -> Any:
+    from placet.store.postgresql import BoundedConnection  # noqa: PLC0415 (psycopg takes time)
+
+    return BoundedConnection.connect(*arguments, **options)
+
+
+def _note_idle(connection: Any, record: Any) -> None:
+    if connection is not None:
+        connection.answer_within = type(connection).answer_within
+        record.info["idle_since"] = time.monotonic()
+
+
+def _ask_idle(connection: Any, record: Any, _proxy: object) -> None:
+    """Ask a connection that was idle whether it lives; one that does not, and all others of its time, are given up."""
+    if time.monotonic() - record.info.get("idle_since", float("inf")) < _IDLE_SECONDS:
+        return
+    connection.answer_within = _PING_SECONDS
+    try:
+        connection.autocommit = True  # one round trip, not three
+        connection.execute("SELECT 1")
+        connection.autocommit = False
+    except connection.Error as error:
+        raise InvalidatePoolError(str(error)) from error
+    connection.answer_within = type(connection).answer_within
 
 
 def _configure_sqlite(connection: Any, _record: object) -> None:
@@ -139,6 +180,7 @@ def set_up_alone(connection: Connection) -> None:
     SQLite's writing transactions are alone anyway.
     """
     if connection.dialect.name == "postgresql":
+        connection.connection.driver_connection.answer_within = None  # type: ignore[union-attr]
         for setting in ("lock_timeout", "statement_timeout"):
             connection.execute(select(func.set_config(setting, "0", True)))
         connection.execute(select(func.pg_advisory_xact_lock(_SET_UP_LOCK)))
@@ -156,20 +198,56 @@ def turns(engine: Engine) -> Turns | None:
     return None
 
 
-def tells_changes(engine: Engine) -> bool:
-    """Tell whether the database can say cheaply that another connection has changed it."""
+def change_mark(connection: Connection) -> Hashable:
+    """Answer a value that differs once what bears on the license has changed.
+
+    SQLite tells each connection whether another one has changed the file. PostgreSQL has nothing like it: there the few
+    rows themselves are the mark, since any number made of them (a sum, the newest ``xmin``) may be the same for two.
+    """
+    if connection.dialect.name == "sqlite":
+        row = _DATA_VERSION.run(connection).fetchone()
+        return int(row[0]) if row else 0
+    return tuple(sorted(CURRENT.run(connection).fetchall()))
+
+
+def marks_by_connection(engine: Engine) -> bool:
+    """Tell whether :func:`change_mark` is to be asked of the same connection each time, outside of transactions."""
     return engine.dialect.name == "sqlite"
 
 
-def change_mark(connection: PoolProxiedConnection) -> int:
-    """Answer a number that differs once another connection has changed the database."""
-    cursor = connection.cursor()
-    try:
-        cursor.execute("PRAGMA data_version")
-        row = cursor.fetchone()
-    finally:
-        cursor.close()
-    return int(row[0]) if row else 0
+def tell_change(connection: Connection) -> None:
+    """Tell the other servers, once the transaction is committed, that what bears on the license has changed."""
+    if connection.dialect.name == "postgresql":
+        _NOTIFY.run(connection)
+
+
+def listener(engine: Engine) -> "Listener | None":
+    """Answer what hears :func:`tell_change`, on a connection of its own; ``None`` where nothing is told."""
+    if engine.dialect.name == "sqlite":
+        return None
+    from placet.store.postgresql import Listener  # noqa: PLC0415
+
+    pooled = engine.raw_connection()
+    connection: Any = pooled.driver_connection
+    pooled.detach()  # it is nobody else's, and not one of the pool's
+    return Listener(connection)
+
+
+class now_microseconds(FunctionElement[int]):  # noqa: N801 - it is a function of SQL
+    """The moment by the database's clock, in microseconds since the epoch (SQLite's has milliseconds)."""
+
+    inherit_cache = True
+    type = BigInteger()
+
+
+@compiles(now_microseconds, "sqlite")
+def _now_sqlite(_element: now_microseconds, _compiler: SQLCompiler, **_options: Any) -> str:
+    return "CAST(strftime('%s', 'now') * 1000 + substr(strftime('%f', 'now'), 4) AS INTEGER) * 1000"
+
+
+@compiles(now_microseconds, "postgresql")
+def _now_postgresql(_element: now_microseconds, _compiler: SQLCompiler, **_options: Any) -> str:
+    return "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)"
 
 
 class ByCodePoint(FunctionElement[str]):

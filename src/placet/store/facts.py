@@ -15,7 +15,7 @@ from placet.license.document import License, examine
 from placet.license.keys import TrustStore
 from placet.license.status_list import Revocation, verify_status_list
 from placet.store import licenses, metering, usage
-from placet.store.hot import Hot
+from placet.store.current import CURRENT
 from placet.store.installation import Installation, read_installation
 from placet.store.schema import instant
 
@@ -27,17 +27,10 @@ class StoredFacts(msgspec.Struct, frozen=True, kw_only=True):
     installation: Installation
 
 
-_CURRENT = Hot(
-    "SELECT 0, '', revision, newest_moment FROM installation"
-    " UNION ALL SELECT 1, feature, used, NULL FROM totals"
-    " UNION ALL SELECT 2, feature, used, period_starts_at FROM meters"
-)
-
-
 def read_facts(connection: Connection, trust: TrustStore, known: StoredFacts | None = None) -> StoredFacts:
     """Read the facts; where ``known`` has the same revision, its verified license is taken over."""
     if known is not None:
-        rows = _CURRENT.run(connection).fetchall()
+        rows = CURRENT.run(connection).fetchall()
         if rows[0][2] == known.installation.revision:
             return _with(known, rows)
     row = read_installation(connection)

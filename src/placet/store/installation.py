@@ -62,8 +62,9 @@ def lock_installation(connection: Connection) -> None:
 
 
 def change_installation(connection: Connection, **values: object) -> None:
-    """Set columns of the installation and count its revision up."""
+    """Set columns of the installation, count its revision up, and tell the other servers."""
     connection.execute(update(installation).values(revision=installation.c.revision + 1, **values))
+    dialects.tell_change(connection)
 
 
 def renew_identity(connection: Connection) -> str:
