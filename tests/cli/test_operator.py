@@ -213,10 +213,28 @@ def test_a_trust_store_that_cannot_be_read_is_status_3(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("period", ["", "soon", "30", "-3d", "1.5d", "999999999d", "9" * 50 + "d"])
-def test_a_period_that_is_none_is_wrong_usage(period: str, vendor: VendorDirectory, tmp_path: Path) -> None:
-    done = serve(tmp_path / "data", vendor.trust, f"--warn-before={period}")
+@pytest.mark.parametrize("option", ["--warn-before", "--keep-daily"])
+def test_a_period_that_is_none_is_wrong_usage(
+    option: str, period: str, vendor: VendorDirectory, tmp_path: Path
+) -> None:
+    done = serve(tmp_path / "data", vendor.trust, f"{option}={period}")
     assert (done.status, done.out) == (2, "")
-    assert "--warn-before" in done.err
+    assert option in done.err
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--keep-hourly", "23h"], "1 to 36,500 days, not for 0.958"),
+        (["--keep-daily", "101y"], "1 to 36,500 days, not for 36,865"),
+        (["--keep-hourly", "1y", "--keep-daily", "30d"], "30 days, which is shorter than the 365 days by the hour"),
+    ],
+)
+def test_what_is_kept_has_bounds(options: list[str], sentence: str, vendor: VendorDirectory, tmp_path: Path) -> None:
+    done = serve(tmp_path / "data", vendor.trust, *options)
+    assert (done.status, done.out) == (2, "")
+    assert sentence in " ".join(done.err.split())
+    assert not (tmp_path / "data").exists()
 
 
 def test_addresses_nobody_can_listen_at(vendor: VendorDirectory, tmp_path: Path) -> None:

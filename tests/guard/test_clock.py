@@ -4,11 +4,10 @@ from datetime import timedelta
 
 import pytest
 
-from builders import DAY, NOW, SECOND, numeric, switch
+from builders import DAY, NOW, SECOND, numeric
 from guard_support.guards import Clock, allocate, audited, install, opened, used
 from placet.enforcement import Code, Policy, State
 from placet.guard import Guard
-from placet.store import usage
 from placet.store.installation import read_installation
 
 HOUR = timedelta(hours=1)
@@ -142,25 +141,6 @@ def test_what_is_never_blocked_is_not_blocked_then(licensed: Guard, clock: Clock
     assert licensed.history()
     assert licensed.request(product_version="1.0")
     assert licensed.renew_serial_number()
-
-
-# Samples of usage
-
-
-def test_a_tick_samples_usage_beside_the_limit(licensed: Guard, clock: Clock) -> None:
-    allocate(licensed, "orders", 3)
-    licensed.tick()
-    allocate(licensed, "orders", 5)
-    licensed.tick()
-    clock.go_on(DAY)
-    install(licensed, jti="L-2", features={"run": switch()}, acknowledge=True)
-    licensed.tick()
-    with licensed.database.read() as connection:
-        samples = usage.samples_of(connection, "software_units")
-        assert [(sample.used, sample.maximum) for sample in samples] == [(5, 100), (5, 0)]
-        assert samples[1].sampled_at - samples[0].sampled_at == DAY
-        assert [sample.maximum for sample in usage.samples_of(connection, "mailboxes")] == [None, None]
-        assert usage.samples_of(connection, "run") == []
 
 
 def test_a_tick_is_no_event(licensed: Guard) -> None:

@@ -14,7 +14,7 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 from builders import PRODUCT, TRUST, a_license, a_status_list
 from placet.enforcement import Policy
 from placet.guard import Guard
-from placet.store import audit, credentials, modules, usage, users
+from placet.store import audit, credentials, history, holders, modules, usage, users
 from placet.store.credentials import Kind, Role
 from placet.store.database import Database
 from placet.store.modules import ModuleVersion
@@ -145,7 +145,9 @@ def everything(database: Database) -> None:
         modules.known_versions(connection)
         audit.events(connection, before=3)
         usage.allocations_of(connection, "software_units")
-        usage.samples_of(connection, "software_units")
+        history.history(connection, "software_units", NOW, NOW + timedelta(days=30))
+        history.samples_of(connection, "software_units")
+        holders.holder_history(connection, "software_units", "orders", NOW, NOW)
         usage.drifts(connection)
     guard.renew_serial_number()
 

@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection, update
 from sqlalchemy.exc import IntegrityError
 
-from builders import DAY, NOW, SECOND
+from builders import DAY, NOW
 from placet.store import usage
 from placet.store.database import Database
 from placet.store.schema import allocations, totals
-from placet.store.usage import Allocation, Drift, LimitPassed, Sample
+from placet.store.usage import Allocation, Drift, LimitPassed
 from store_support import threads
 from store_support.databases import dump
 
@@ -176,33 +176,6 @@ def test_a_drift_is_found(database: Database) -> None:
             Drift(feature="software_units", total=7, sum=9),
             Drift(feature="users", total=1, sum=0),
         ]
-
-
-def test_samples_are_told_in_the_order_of_time(database: Database) -> None:
-    with database.write() as connection:
-        usage.sample(connection, {"software_units": 100, "users": None}, NOW)
-        usage.set_amount(connection, "software_units", "orders", 3, limit=None, now=NOW)
-        usage.sample(connection, {"software_units": 50, "nothing": 1}, NOW + DAY)
-        usage.sample(connection, {"software_units": 10}, NOW - DAY)
-    with database.read() as connection:
-        assert usage.samples_of(connection, "software_units") == [
-            Sample(sampled_at=NOW - DAY, used=3, maximum=10),
-            Sample(sampled_at=NOW, used=0, maximum=100),
-            Sample(sampled_at=NOW + DAY, used=3, maximum=50),
-        ]
-        assert usage.samples_of(connection, "users") == [Sample(sampled_at=NOW, used=0, maximum=None)]
-        assert usage.samples_of(connection, "nothing") == [Sample(sampled_at=NOW + DAY, used=0, maximum=1)]
-        assert [item.sampled_at for item in usage.samples_of(connection, "software_units", most=1)] == [NOW + DAY]
-
-
-def test_a_sample_of_the_same_moment_replaces_the_one_before(database: Database) -> None:
-    put(database, "orders", 3)
-    with database.write() as connection:
-        for limit in (10, 20):
-            usage.sample(connection, {"software_units": limit}, NOW)
-    with database.read() as connection:
-        assert usage.samples_of(connection, "software_units") == [Sample(sampled_at=NOW, used=3, maximum=20)]
-        assert usage.samples_of(connection, "software_units", most=1)[0].sampled_at + SECOND > NOW
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])  # each example takes back what it did

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 @click.option(
     "--instances-last", default="8h", show_default=True, metavar="PERIOD", help="When private instances are stopped."
 )
+@click.option("--keep-hourly", default="14d", show_default=True, metavar="PERIOD", help="How long usage by the hour.")
+@click.option("--keep-daily", default="3y", show_default=True, metavar="PERIOD", help="How long usage by the day.")
 def serve(
     data: Path,
     *,
@@ -32,13 +34,21 @@ def serve(
     port: int,
     warn_before: str,
     instances_last: str,
+    keep_hourly: str,
+    keep_daily: str,
 ) -> None:
     """Run a Platform Server."""
     from placet.cli.serving import listening, open_server, run_server
 
     with listening(host, port) as listener:
         server = open_server(
-            data, trust, database_url=database_url, warn_before=warn_before, instances_last=instances_last
+            data,
+            trust,
+            database_url=database_url,
+            warn_before=warn_before,
+            instances_last=instances_last,
+            keep_hourly=keep_hourly,
+            keep_daily=keep_daily,
         )
         run_server(server, listener, announce=lambda address: _announce(server, address))
 

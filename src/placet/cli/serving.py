@@ -1,9 +1,11 @@
 """Opening a server and serving it until it is told to stop."""
 
 import logging
+import re
 import socket
 import sys
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import click
@@ -19,10 +21,13 @@ from placet.platform.layout import DataDirectoryInUse
 from placet.platform.server import PlatformServer
 from placet.store.credentials import Kind, Role
 from placet.store.database import DatabaseUnusable
+from placet.store.history import Retention
 from placet.web.app import create_app
 
 KEEP_ALIVE_SECONDS = 30
 SHUTDOWN_SECONDS = 15
+
+_YEARS = re.compile("([0-9]{1,3})y")
 
 
 def open_server(
@@ -32,6 +37,8 @@ def open_server(
     database_url: str | None = None,
     warn_before: str = "30d",
     instances_last: str = "8h",
+    keep_hourly: str = "14d",
+    keep_daily: str = "3y",
 ) -> PlatformServer:
     """Open the server in a data directory with a trust store file; ends the command where that cannot be done."""
     try:
@@ -42,6 +49,7 @@ def open_server(
         lasting = durations.parse_duration(instances_last)
     except ValueError as error:
         raise click.UsageError(f"--instances-last: {error}.") from None
+    retention = _retention(keep_hourly, keep_daily)
     try:
         store = TrustStore.from_jwks(trust.read_bytes())
     except OSError as error:
@@ -49,11 +57,27 @@ def open_server(
     except KeyUnusable as error:
         raise FailedError(f"{trust}: {error}") from None
     try:
-        return PlatformServer.open(data, store, database_url=database_url, policy=policy, instances_last=lasting)
+        return PlatformServer.open(
+            data, store, database_url=database_url, policy=policy, retention=retention, instances_last=lasting
+        )
     except DatabaseUnusable as error:
         raise FailedError(str(error)) from None
     except OSError as error:
         raise of_file(error) from None
+
+
+def _retention(keep_hourly: str, keep_daily: str) -> Retention:
+    periods = {}
+    for option, text in (("--keep-hourly", keep_hourly), ("--keep-daily", keep_daily)):
+        years = _YEARS.fullmatch(text.strip().lower())
+        try:
+            periods[option] = timedelta(days=365 * int(years[1])) if years else parse_duration(text)
+        except ValueError as error:
+            raise click.UsageError(f"{option}: {error}") from None
+    try:
+        return Retention(hourly=periods["--keep-hourly"], daily=periods["--keep-daily"])
+    except ValueError as error:
+        raise click.UsageError(f"--keep-hourly, --keep-daily: {error}") from None
 
 
 def run_server(server: PlatformServer, listener: socket.socket, *, announce: Callable[[str], None]) -> None:

@@ -14,8 +14,9 @@ from placet.guard.installing import AcknowledgementRequired, Outcome
 from placet.guard.licensing import Licensing, StatusListOutdated, UnknownLicense
 from placet.license.keys import TrustStore
 from placet.store.database import Database
+from placet.store.history import Retention
 
-__all__ = ["AcknowledgementRequired", "Grant", "Guard", "Outcome", "StatusListOutdated", "UnknownLicense"]
+__all__ = ["AcknowledgementRequired", "Grant", "Guard", "Outcome", "Retention", "StatusListOutdated", "UnknownLicense"]
 
 
 class Guard(Licensing, Counting):
@@ -25,13 +26,21 @@ class Guard(Licensing, Counting):
     """
 
     @classmethod
-    def open(cls, url: str, product: Product, trust: bytes, *, policy: Policy | None = None) -> Self:
+    def open(
+        cls,
+        url: str,
+        product: Product,
+        trust: bytes,
+        *,
+        policy: Policy | None = None,
+        retention: Retention | None = None,
+    ) -> Self:
         """Open a guard on the database at ``url`` (SQLAlchemy's form) with a trust store file's content.
 
         Raises ``DatabaseUnusable`` and ``KeyUnusable``.
         """
         store = TrustStore.from_jwks(trust)
-        return cls(Database.open(url), product, store, policy=policy)
+        return cls(Database.open(url), product, store, policy=policy, retention=retention)
 
     def close(self) -> None:
         """Close the database."""

@@ -12,9 +12,10 @@ from sqlalchemy import Connection
 from placet.enforcement import Amount, Decision, Policy, Product, Refused, Status, decide, evaluate, with_usage
 from placet.guard.snapshot import Answer, Snapshot
 from placet.license.keys import TrustStore
-from placet.store import audit, metering, usage
+from placet.store import audit, history, holders, metering, usage
 from placet.store.database import Database
 from placet.store.facts import read_facts
+from placet.store.history import Retention
 from placet.store.installation import ensure_installation, lock_installation, note_moment
 from placet.store.reach import NOT_REACHED
 
@@ -24,7 +25,8 @@ SYSTEM = "system"
 class Judge:
     """Judges one installation of one product.
 
-    ``clock`` answers seconds since the epoch; each decision and each status is of one moment.
+    ``clock`` answers seconds since the epoch; each decision and each status is of one moment. ``retention`` says how
+    long the usage of the past is kept.
     """
 
     def __init__(
@@ -34,6 +36,7 @@ class Judge:
         trust: TrustStore,
         *,
         policy: Policy | None = None,
+        retention: Retention | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         policy = policy or Policy()
@@ -43,12 +46,14 @@ class Judge:
         self.product = product
         self.trust = trust
         self.policy = policy
+        self.retention = retention or Retention()
         self._clock = clock
         self._limits = frozenset(limit.name for limit in product.limits)
         self._totals = self._limits | {seats.name for seats in product.seats}
         self._loading = threading.Lock()
         self._answers: Mapping[str, Answer] = {}
         self._is_outdated = False
+        self._folded_in: datetime | None = None
         with database.write() as connection:
             ensure_installation(connection, self.now())
             usage.ensure_totals(connection, self._totals)
@@ -110,13 +115,21 @@ class Judge:
         return True
 
     def tick(self) -> None:
-        """Note the passing of time: the newest moment seen, and this hour's usage. Meant for once a minute."""
+        """Note the passing of time: the newest moment seen, and usage now. Meant for once a minute.
+
+        Once an hour what is past its retention is folded.
+        """
         now = self.now()
-        limits = {feature.name: feature.limit for feature in self.status().features.values() if feature.kind == "limit"}
+        hour = history.hour_of(now)
         with self.database.write() as connection:
             lock_installation(connection)
             note_moment(connection, now)
-            usage.sample(connection, limits, now.replace(minute=0, second=0, microsecond=0))
+            history.sample(connection, self._evaluate(connection).features.values(), now)
+            if hour != self._folded_in:
+                history.fold(connection, now, self.retention)
+                holders.forget(connection, now, self.retention)
+                holders.note(connection, self._limits, now)
+        self._folded_in = hour
         self.reload()
 
     # For the parts

@@ -20,6 +20,7 @@ from placet.platform.publish import Publisher
 from placet.platform.supervisor import Supervisor
 from placet.store import usage
 from placet.store.database import Database
+from placet.store.history import Retention
 
 REFRESH_SECONDS = 0.25
 TICK_SECONDS = 60.0
@@ -29,11 +30,18 @@ THIS_SERVER = "this server"
 log = structlog.get_logger()
 
 
-def open_guard(layout: Layout, trust: TrustStore, *, database_url: str | None, policy: Policy | None = None) -> Guard:
+def open_guard(
+    layout: Layout,
+    trust: TrustStore,
+    *,
+    database_url: str | None,
+    policy: Policy | None = None,
+    retention: Retention | None = None,
+) -> Guard:
     """Open the guard of the installation in a data directory."""
     layout.make()
     database = Database.open(database_url) if database_url else Database.open_file(layout.database)
-    return Guard(database, PLATFORM_SERVER, trust, policy=policy)
+    return Guard(database, PLATFORM_SERVER, trust, policy=policy, retention=retention)
 
 
 class PlatformServer:
@@ -61,11 +69,12 @@ class PlatformServer:
         *,
         database_url: str | None = None,
         policy: Policy | None = None,
+        retention: Retention | None = None,
         instances_last: timedelta = INSTANCES_LAST,
     ) -> Self:
         """Open the server in a data directory; it serves nothing yet."""
         layout = Layout(data.resolve())
-        guard = open_guard(layout, trust, database_url=database_url, policy=policy)
+        guard = open_guard(layout, trust, database_url=database_url, policy=policy, retention=retention)
         return cls(guard, layout, instances_last=instances_last)
 
     def start(self) -> None:

@@ -250,6 +250,17 @@ front_ends = Table(
     Column("beaten_at", Instant, nullable=False),
 )
 
+usage_samples = Table(
+    "usage_samples",
+    metadata,
+    Column("feature", String(63), primary_key=True),
+    Column("sampled_at", Instant, primary_key=True),
+    Column("used", BigInteger, nullable=False),
+    Column("maximum", BigInteger),
+    Column("total", BigInteger, nullable=False),
+    Column("samples", BigInteger, nullable=False),
+)
+
 usage_days = Table(
     "usage_days",
     metadata,
@@ -270,13 +281,12 @@ holder_days = Table(
     Column("amount", BigInteger, nullable=False),
 )
 
-usage_samples = Table(
-    "usage_samples",
+holder_marks = Table(
+    "holder_marks",
     metadata,
     Column("feature", String(63), primary_key=True),
-    Column("sampled_at", Instant, primary_key=True),
-    Column("used", BigInteger, nullable=False),
-    Column("maximum", BigInteger),
+    Column("noted_at", Instant, nullable=False),
+    Column("total", BigInteger, nullable=False),
 )
 
 modules = Table(

@@ -5,16 +5,16 @@ statement in the caller's transaction, and locked before it is read, so that no 
 together. Features are always taken in the order of their names: no deadlocks.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import datetime
 
 import msgspec
-from sqlalchemy import Connection, delete, func, insert, select
+from sqlalchemy import Connection, func, insert, select
 
 from placet.store import dialects
 from placet.store.hot import Hot
 from placet.store.rows import all_of
-from placet.store.schema import allocations, microseconds, totals, usage_samples
+from placet.store.schema import allocations, microseconds, totals
 
 NO_LIMIT = 2**62
 """More than any total can be, for the guard of the statement where nothing limits it."""
@@ -125,30 +125,3 @@ def drifts(connection: Connection) -> list[Drift]:
         .having(totals.c.used != summed)
     )
     return [Drift(feature=row.feature, total=row.total, sum=int(row.sum)) for row in rows]
-
-
-def sample(connection: Connection, limits: Mapping[str, int | None], now: datetime) -> None:
-    """Record the usage of each feature at ``now``, beside its limit."""
-    used = usage(connection)
-    for feature, limit in sorted(limits.items()):
-        connection.execute(
-            delete(usage_samples).where(usage_samples.c.feature == feature, usage_samples.c.sampled_at == now)
-        )
-        connection.execute(
-            insert(usage_samples).values(feature=feature, sampled_at=now, used=used.get(feature, 0), maximum=limit)
-        )
-
-
-class Sample(msgspec.Struct, frozen=True, kw_only=True):
-    """Usage at one moment, in units; ``maximum`` is the limit then, ``None`` for unlimited."""
-
-    sampled_at: datetime
-    used: int
-    maximum: int | None
-
-
-def samples_of(connection: Connection, feature: str, *, most: int = 2000) -> list[Sample]:
-    """Answer the newest samples of a feature, in the order of time."""
-    query = select(usage_samples.c.sampled_at, usage_samples.c.used, usage_samples.c.maximum)
-    query = query.where(usage_samples.c.feature == feature).order_by(usage_samples.c.sampled_at.desc()).limit(most)
-    return all_of(Sample, connection.execute(query))[::-1]

@@ -87,7 +87,11 @@ def test_the_contract_has_its_calls(application: Litestar) -> None:
     assert {
         *(("GET", f"{api}/license"), ("PUT", f"{api}/license"), ("GET", f"{api}/license/request")),
         *(("GET", f"{api}/license/history"), ("POST", f"{api}/license/restore"), ("GET", f"{api}/features")),
-        *(("GET", f"{api}/features/{{name:str}}/usage"), ("POST", f"{api}/modules"), ("GET", f"{api}/modules")),
+        *(
+            ("GET", f"{api}/features/{{name:str}}/usage"),
+            ("GET", f"{api}/features/{{name:str}}/usage/holders/{{holder:str}}"),
+        ),
+        *(("POST", f"{api}/modules"), ("GET", f"{api}/modules")),
         *(("GET", f"{api}/modules/{{name:str}}"), ("DELETE", f"{api}/modules/{{name:str}}")),
         *(("POST", f"{api}/runs"), ("GET", f"{api}/runs/{{instance_id:str}}")),
         *(("DELETE", f"{api}/runs/{{instance_id:str}}"), ("POST", f"{api}/debug-sessions")),

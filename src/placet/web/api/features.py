@@ -4,10 +4,13 @@ from typing import Any
 
 from litestar import Controller, get
 
+from placet.enforcement import Status
 from placet.license.instants import rfc3339
-from placet.store import usage
+from placet.platform.server import PlatformServer
+from placet.store import history, holders, usage
 from placet.web.access import Access, requires
 from placet.web.api.parameters import FeatureName, Server
+from placet.web.api.usage_history import HolderName, Since, Until, history_members, holder_members, period
 from placet.web.problems import Problem
 from placet.web.render import feature_members
 
@@ -26,20 +29,43 @@ class FeatureController(Controller):
         return [feature_members(status, name) for name in status.features]
 
     @get("/{name:str}/usage", opt=requires(Access.SIGNED_IN), sync_to_thread=True)
-    def usage(self, server: Server, name: FeatureName) -> dict[str, Any]:
-        """One feature with who holds how many units of it, and samples of its usage over time."""
-        server.guard.refresh()
-        status = server.guard.status()
-        if name not in status.features:
-            known = ", ".join(status.features)
-            detail = f"There is no feature {name!r}. There are: {known}."
-            raise Problem("unknown_feature", title="No such feature", status=404, detail=detail)
+    def usage(self, server: Server, name: FeatureName, since: Since = None, until: Until = None) -> dict[str, Any]:
+        """One feature with who holds how many units of it, and its usage over time.
+
+        ``points`` are hours or days, as ``resolution`` says; ``history`` is the highest usage of each of the newest
+        hours.
+        """
+        status = _status(server, name)
+        first, end = period(since, until, server.guard.now())
         with server.guard.database.read() as connection:
             held = usage.allocations_of(connection, name)
-            samples = usage.samples_of(connection, name)
-        return feature_members(status, name) | {
-            "allocations": [
-                {"holder": item.holder, "amount": item.amount, "changed_at": rfc3339(item.changed_at)} for item in held
-            ],
-            "history": [{"at": rfc3339(item.sampled_at), "used": item.used, "limit": item.maximum} for item in samples],
-        }
+            samples = history.samples_of(connection, name)
+            found = history.history(connection, name, first, end)
+        allocations = [
+            {"holder": item.holder, "amount": item.amount, "changed_at": rfc3339(item.changed_at)} for item in held
+        ]
+        hours = [{"at": rfc3339(item.sampled_at), "used": item.used, "limit": item.maximum} for item in samples]
+        members = {"allocations": allocations, "history": hours}
+        return feature_members(status, name) | members | history_members(found, first, end)
+
+    @get("/{name:str}/usage/holders/{holder:str}", opt=requires(Access.SIGNED_IN), sync_to_thread=True)
+    def holder_usage(
+        self, server: Server, name: FeatureName, holder: HolderName, since: Since = None, until: Until = None
+    ) -> dict[str, Any]:
+        """What one holder held of a limit at the end of each day, from the first of which anything is known."""
+        _status(server, name)
+        first, end = period(since, until, server.guard.now())
+        with server.guard.database.read() as connection:
+            days = holders.holder_history(connection, name, holder, first, end)
+        return {"name": name, "holder": holder} | holder_members(days, first, end)
+
+
+def _status(server: PlatformServer, feature: str) -> Status:
+    """Answer the license as it stands, for a feature there is."""
+    server.guard.refresh()
+    status = server.guard.status()
+    if feature not in status.features:
+        known = ", ".join(status.features)
+        detail = f"There is no feature {feature!r}. There are: {known}."
+        raise Problem("unknown_feature", title="No such feature", status=404, detail=detail)
+    return status

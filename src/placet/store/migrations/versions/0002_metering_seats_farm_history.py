@@ -45,6 +45,12 @@ def upgrade() -> None:
     sa.Column('amount', sa.BigInteger(), nullable=False),
     sa.PrimaryKeyConstraint('feature', 'holder', 'day', name=op.f('pk_holder_days'))
     )
+    op.create_table('holder_marks',
+    sa.Column('feature', sa.String(length=63), nullable=False),
+    sa.Column('noted_at', sa.BigInteger(), nullable=False),
+    sa.Column('total', sa.BigInteger(), nullable=False),
+    sa.PrimaryKeyConstraint('feature', name=op.f('pk_holder_marks'))
+    )
     op.create_table('meter_periods',
     sa.Column('feature', sa.String(length=63), nullable=False),
     sa.Column('period_starts_at', sa.BigInteger(), nullable=False),
@@ -68,6 +74,12 @@ def upgrade() -> None:
     sa.Column('maximum', sa.BigInteger(), nullable=True),
     sa.PrimaryKeyConstraint('feature', 'day', name=op.f('pk_usage_days'))
     )
+    op.add_column('usage_samples', sa.Column('total', sa.BigInteger(), nullable=True))
+    op.add_column('usage_samples', sa.Column('samples', sa.BigInteger(), nullable=True))
+    op.execute('UPDATE usage_samples SET total = used, samples = 1')
+    with op.batch_alter_table('usage_samples') as samples:
+        samples.alter_column('total', existing_type=sa.BigInteger(), nullable=False)
+        samples.alter_column('samples', existing_type=sa.BigInteger(), nullable=False)
     op.create_table('blocks',
     sa.Column('id', RowId, nullable=False),
     sa.Column('feature', sa.String(length=63), nullable=False),
