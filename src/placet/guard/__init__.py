@@ -1,7 +1,8 @@
 """The guard: facts and rules together. The public API of Placet for a product that enforces licenses.
 
 A guard answers "may this happen now?" (:meth:`Guard.check`, :meth:`Guard.require`), counts what is used
-(:meth:`Guard.allocation`, :meth:`Guard.allocate`, :meth:`Guard.releasing`), and looks after the license itself
+(:meth:`Guard.allocation`, :meth:`Guard.allocate`, :meth:`Guard.releasing`) and consumed (:meth:`Guard.consume`,
+:meth:`Guard.block`), and looks after the license itself
 (:meth:`Guard.status`, :meth:`Guard.install`, :meth:`Guard.request`). It is safe for threads. Refusals are
 :class:`Refused`; a call that contradicts the product's definition is a ``ProductError``.
 """
@@ -12,14 +13,26 @@ from placet.enforcement import Policy, Product
 from placet.guard.counting import Counting, Grant
 from placet.guard.installing import AcknowledgementRequired, Outcome
 from placet.guard.licensing import Licensing, StatusListOutdated, UnknownLicense
+from placet.guard.metering import Consumption, KeyReused, Metering, UnknownBlock
 from placet.license.keys import TrustStore
 from placet.store.database import Database
 from placet.store.history import Retention
 
-__all__ = ["AcknowledgementRequired", "Grant", "Guard", "Outcome", "Retention", "StatusListOutdated", "UnknownLicense"]
+__all__ = [
+    "AcknowledgementRequired",
+    "Consumption",
+    "Grant",
+    "Guard",
+    "KeyReused",
+    "Outcome",
+    "Retention",
+    "StatusListOutdated",
+    "UnknownBlock",
+    "UnknownLicense",
+]
 
 
-class Guard(Licensing, Counting):
+class Guard(Licensing, Counting, Metering):
     """Guards one installation of one product.
 
     ``clock`` answers seconds since the epoch; each decision and each status is of one moment.

@@ -1,8 +1,8 @@
 """Limits: what holders hold, counted in the transaction of what it pays for."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from sqlalchemy import Connection
@@ -22,12 +22,21 @@ class Grant(msgspec.Struct, frozen=True):
     connection: Connection
 
 
+class _Asked(NamedTuple):
+    """One allocation that is asked for."""
+
+    operation: str
+    holder: str
+    actor: str
+    amounts: Mapping[str, int]
+
+
 class Counting(Judge):
     """The part of a guard that counts limits."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self._batches = Batches(self.database)
+        self._allocations: Batches[_Asked, Decision] = Batches(self.database, self._allocate_all)
 
     def preview(self, operation: str, holder: str, /, **amounts: int) -> Decision:
         """Answer what :meth:`allocation` would decide for ``holder`` now, changing nothing."""
@@ -56,10 +65,7 @@ class Counting(Judge):
         Callers of several threads share one durable transaction. Raises :class:`Refused`.
         """
         check_holder(holder)
-        work: Callable[[Connection], Decision] = lambda connection: self._allocate(  # noqa: E731
-            connection, operation, holder, actor, amounts
-        )
-        decision = self._batches.run(work)
+        decision = self._allocations.run(_Asked(operation, holder, actor, amounts))
         if not decision.allowed:
             raise Refused(decision)
         self._changed()
@@ -77,6 +83,10 @@ class Counting(Judge):
             self._record(connection, audit.Event.RELEASED, actor, holder, **freed)
             yield connection
         self._changed()
+
+    def _allocate_all(self, connection: Connection, asked: Sequence[_Asked]) -> list[Decision]:
+        usage.lock(connection, {name for each in asked for name in each.amounts})
+        return [self._allocate(connection, *each) for each in asked]
 
     def _allocate(
         self, connection: Connection, operation: str, holder: str, actor: str, amounts: Mapping[str, int]

@@ -47,7 +47,7 @@ class Judge:
         self.trust = trust
         self.policy = policy
         self.retention = retention or Retention()
-        self._clock = clock
+        self.clock = clock
         self._limits = frozenset(limit.name for limit in product.limits)
         self._totals = self._limits | {seats.name for seats in product.seats}
         self._loading = threading.Lock()
@@ -64,13 +64,13 @@ class Judge:
 
     def now(self) -> datetime:
         """The moment by the guard's clock."""
-        return datetime.fromtimestamp(self._clock(), UTC)
+        return datetime.fromtimestamp(self.clock(), UTC)
 
     # What is asked
 
     def status(self) -> Status:
         """Answer the license as it stands now."""
-        return self._current().status(self._clock())
+        return self._current().status(self.clock())
 
     def check(self, operation: str, /, **amounts: int) -> Decision:
         """Answer whether ``operation`` may happen now; ``amounts`` are units by limit, for a new holder."""
@@ -79,11 +79,11 @@ class Judge:
             return decide(self.status(), operation, wanted)
         try:
             decision, since, until = self._answers[operation]
-            if since <= self._clock() < until:
+            if since <= self.clock() < until:
                 return decision
         except KeyError:
             pass
-        return self._current().answer(operation, self._clock())
+        return self._current().answer(operation, self.clock())
 
     def require(self, operation: str, /, **amounts: int) -> Decision:
         """Answer the decision like :meth:`check`, or raise :class:`Refused` with it."""
@@ -164,9 +164,9 @@ class Judge:
         snapshot = self._snapshot
         stored = read_facts(connection, self.trust, snapshot.stored)
         if stored is snapshot.stored:
-            return snapshot.status(self._clock())
+            return snapshot.status(self.clock())
         if stored.installation is snapshot.stored.installation:
-            return with_usage(snapshot.status(self._clock()), stored.facts)
+            return with_usage(snapshot.status(self.clock()), stored.facts)
         return evaluate(stored.facts, self.product, self.now(), self.policy)
 
     def _record(self, connection: Connection, event: audit.Event, actor: str, subject: str, **detail: object) -> None:

@@ -84,7 +84,7 @@ class Licensing(Judge):
         found = stored.facts.license
         request = LicenseRequest(
             version=FORMAT_VERSION,
-            iat=int(self._clock()),
+            iat=int(self.clock()),
             serial_number=stored.facts.serial_number,
             product=self.product.name,
             product_version=product_version,

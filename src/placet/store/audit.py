@@ -24,6 +24,7 @@ class Event(StrEnum):
     SERIAL_NUMBER_RENEWED = "installation.serial_number_renewed"
     ALLOCATED = "usage.allocated"
     RELEASED = "usage.released"
+    BLOCK_SETTLED = "usage.block_settled"
     MODULE_PUBLISHED = "module.published"
     MODULE_DELETED = "module.deleted"
     RUN_STARTED = "run.started"

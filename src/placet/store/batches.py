@@ -1,55 +1,56 @@
 """Group commit in process: concurrent callers share one durable transaction.
 
-Whoever comes while nobody is writing leads: it takes along everything that waits, does all of it in one transaction,
+Whoever comes while nobody is at it leads: it takes along everything that waits, has all of it done in one transaction,
 and makes it durable once. Who comes meanwhile waits and goes along with the next. The leader hands over to one of
 those after its batch, so that nobody works for others for longer than one transaction.
 """
 
 import threading
-from collections.abc import Callable
-from typing import Any, Generic, TypeVar
+from collections.abc import Callable, Sequence
+from typing import Generic, TypeVar
 
 from sqlalchemy import Connection
 
 from placet.store.database import Database
 
 MOST = 256
-"""The pieces of work that one transaction takes."""
+"""The requests that one transaction takes."""
 
-T = TypeVar("T")
-Work = Callable[[Connection], T]
+R = TypeVar("R")
+A = TypeVar("A")
 
 
-class _Entry(Generic[T]):
-    """One caller's piece of work, and what came of it."""
+class _Entry(Generic[R, A]):
+    """One caller's request, and what came of it."""
 
-    __slots__ = ("answer", "done", "error", "wakes", "work")
+    __slots__ = ("answer", "done", "error", "request", "wakes")
 
-    def __init__(self, work: Work[T]) -> None:
-        self.work = work
-        self.answer: T
+    def __init__(self, request: R) -> None:
+        self.request = request
+        self.answer: A
         self.error: BaseException | None = None
         self.done = False
         self.wakes = threading.Lock()
         self.wakes.acquire()
 
 
-class Batches:
-    """The group commit of one process at one database."""
+class Batches(Generic[R, A]):
+    """The group commit of one process for one kind of request.
 
-    def __init__(self, database: Database) -> None:
+    ``do`` does a batch in the caller's transaction and answers for each request, in their order. Where it raises, the
+    transaction is taken back and each request done again on its own, so that nobody is told of another's failure.
+    """
+
+    def __init__(self, database: Database, do: Callable[[Connection, Sequence[R]], Sequence[A]]) -> None:
         self._database = database
+        self._do = do
         self._mutex = threading.Lock()
-        self._waiting: list[_Entry[Any]] = []
+        self._waiting: list[_Entry[R, A]] = []
         self._is_led = False
 
-    def run(self, work: Work[T]) -> T:
-        """Do ``work`` in a transaction that it may share; answers once that is durable.
-
-        Where a piece of work raises, the transaction is taken back and each piece done again on its own, so that
-        nobody is told of another's failure: ``work`` may run twice.
-        """
-        entry = _Entry(work)
+    def run(self, request: R) -> A:
+        """Have ``request`` done in a transaction that it may share; answers once that is durable."""
+        entry: _Entry[R, A] = _Entry(request)
         with self._mutex:
             self._waiting.append(entry)
             leads, self._is_led = not self._is_led, True
@@ -61,12 +62,17 @@ class Batches:
             raise entry.error
         return entry.answer
 
+    def run_all(self, requests: Sequence[R]) -> Sequence[A]:
+        """Have all of ``requests`` done in one transaction of their own."""
+        with self._database.write() as connection:
+            return self._do(connection, requests)
+
     def _lead(self) -> None:
-        """Do one batch, the caller's own work among it, and hand over."""
+        """Do one batch, the caller's own request among it, and hand over."""
         with self._mutex:
             batch, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
         try:
-            if not self._together(batch):
+            if len(batch) == 1 or not self._together(batch):
                 for entry in batch:
                     self._alone(entry)
         except BaseException as error:  # the process is to end: nobody may wait for what will not come
@@ -83,21 +89,18 @@ class Batches:
                 else:
                     self._is_led = False
 
-    def _together(self, batch: list[_Entry[Any]]) -> bool:
+    def _together(self, batch: Sequence[_Entry[R, A]]) -> bool:
         """Do all of a batch in one transaction; answers whether that went well."""
-        if len(batch) == 1:
-            return False
         try:
-            with self._database.write() as connection:
-                for entry in batch:
-                    entry.answer = entry.work(connection)
+            answers = self.run_all([entry.request for entry in batch])
         except Exception:  # noqa: BLE001 (whatever it is, whoever caused it gets it on its own)
             return False
+        for entry, answer in zip(batch, answers, strict=True):
+            entry.answer = answer
         return True
 
-    def _alone(self, entry: _Entry[Any]) -> None:
+    def _alone(self, entry: _Entry[R, A]) -> None:
         try:
-            with self._database.write() as connection:
-                entry.answer = entry.work(connection)
-        except Exception as error:  # noqa: BLE001 (it is raised where the work came from)
+            (entry.answer,) = self.run_all([entry.request])
+        except Exception as error:  # noqa: BLE001 (it is raised where the request came from)
             entry.error = error

@@ -12,6 +12,7 @@ import msgspec
 from sqlalchemy import Connection, insert, select
 
 from placet.enforcement.status import Meter
+from placet.license.terms import LARGEST_LIMIT
 from placet.store import dialects
 from placet.store.hot import Hot
 from placet.store.rows import all_of, one_of
@@ -20,6 +21,7 @@ from placet.store.schema import meters as meter_rows
 from placet.store.usage import NO_LIMIT, LimitPassed
 
 KEYS_AT_ONCE = 64
+MOST_AT_ONCE = LARGEST_LIMIT
 
 _LOCK = Hot("SELECT used FROM meters WHERE feature = ? FOR UPDATE")
 _ROW = Hot("SELECT period_starts_at, previous_starts_at FROM meters WHERE feature = ?")
@@ -118,22 +120,28 @@ def record(
     now: datetime,
 ) -> None:
     """Record consumption of a feature whose meter is locked; raises :class:`LimitPassed`, by then of no use."""
-    starts, at = microseconds(period_starts_at), microseconds(now)
-    _add(connection, feature, starts, sum(entry.amount for entry in entries), limit)
+    at = microseconds(now)
+    starts = _add(connection, feature, period_starts_at, sum(entry.amount for entry in entries), limit)
     _RECORD.run_many(
         connection, [(feature, starts, entry.key, entry.amount, at, entry.actor[:200]) for entry in entries]
     )
 
 
-def _add(connection: Connection, feature: str, starts: int, units: int, limit: int | None) -> None:
-    """Add to the meter, in the period that starts at ``starts``; where that is a new one, it begins at zero."""
+def _add(connection: Connection, feature: str, period_starts_at: datetime, units: int, limit: int | None) -> int:
+    """Add to the meter; a new period begins at zero. Answers when the period starts that it was counted in.
+
+    That is the newest there has been: a clock that went back into the one before it changes nothing.
+    """
+    starts = microseconds(period_starts_at)
     (current, _) = _ROW.run(connection, feature).fetchone()
     if starts > current:
         _KEEP.run(connection, feature)
         _BEGIN.run(connection, starts, feature)
+        current = starts
     guard = NO_LIMIT if limit is None else limit
     if _ADD.run(connection, units, feature, units, guard).rowcount == 0:
         raise LimitPassed(feature)
+    return int(current)
 
 
 def take_block(
@@ -147,8 +155,7 @@ def take_block(
     now: datetime,
 ) -> int:
     """Lease ``size`` units of a feature whose meter is locked; answers the block's id. Raises :class:`LimitPassed`."""
-    starts = microseconds(period_starts_at)
-    _add(connection, feature, starts, size, limit)
+    starts = _add(connection, feature, period_starts_at, size, limit)
     row = _TAKE.run(connection, feature, starts, holder, size, microseconds(now)).fetchone()
     return int(row[0])
 
