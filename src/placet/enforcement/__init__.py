@@ -3,7 +3,7 @@
 from placet.enforcement.changes import Changes, compare
 from placet.enforcement.codes import Code, Severity
 from placet.enforcement.decision import Amount, Decision, Refused, decide, decide_use
-from placet.enforcement.evaluation import evaluate, with_usage
+from placet.enforcement.evaluation import evaluate, with_usage, with_used
 from placet.enforcement.messages import Notice, catalogue
 from placet.enforcement.product import Counted, Limit, Metered, Operation, Product, ProductError, Seats, Switch
 from placet.enforcement.status import Facts, FeatureStatus, Meter, Policy, State, Status
@@ -36,4 +36,5 @@ __all__ = [
     "decide_use",
     "evaluate",
     "with_usage",
+    "with_used",
 ]

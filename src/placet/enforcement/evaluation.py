@@ -108,11 +108,43 @@ def with_usage(status: Status, facts: Facts) -> Status:
     terms = status.license.terms if status.license is not None else None
     granted = terms if status.state in _LIMITS_JUDGED else None
     case = _Case(facts=facts, terms=terms, rejection=None, now=status.evaluated_at, policy=status.policy)
-    features = {
-        feature.name: status.features[feature.name] if isinstance(feature, Switch) else _feature(feature, case, granted)
-        for feature in status.product.features
-    }
-    limits = list(_limit_notices(case, features)) if granted is not None else []
+    return _with_features(
+        status,
+        {
+            feature.name: (
+                status.features[feature.name] if isinstance(feature, Switch) else _feature(feature, case, granted)
+            )
+            for feature in status.product.features
+        },
+    )
+
+
+def with_used(status: Status, used: Mapping[str, int]) -> Status:
+    """The same license at the same moment, with so many units of some features in use, as far as limits are judged."""
+    judged = status.state in _LIMITS_JUDGED
+    return _with_features(
+        status,
+        {**status.features, **{name: _using(status.features[name], units, judged) for name, units in used.items()}},
+    )
+
+
+def _using(found: FeatureStatus, used: int, judged: bool) -> FeatureStatus:  # noqa: FBT001
+    over = judged and found.kind == "limit" and found.limit is not None and used > found.limit
+    exceeded = over and used > (found.tolerated_limit or 0)
+    return msgspec.structs.replace(found, used=used, over_limit=over, exceeded=exceeded)
+
+
+def _with_features(status: Status, features: Mapping[str, FeatureStatus]) -> Status:
+    """The same license with its limits judged anew; the notices of the state are about no feature, and stay."""
+    terms = status.license.terms if status.license is not None else None
+    case = _Case(
+        facts=Facts(serial_number=status.serial_number),
+        terms=terms,
+        rejection=None,
+        now=status.evaluated_at,
+        policy=status.policy,
+    )
+    limits = list(_limit_notices(case, features)) if status.state in _LIMITS_JUDGED else []
     return msgspec.structs.replace(
         status,
         features=features,

@@ -7,10 +7,11 @@ from typing import Any, NamedTuple
 import msgspec
 from sqlalchemy import Connection
 
-from placet.enforcement import Amount, Decision, ProductError, Refused, Status, decide
+from placet.enforcement import Amount, Decision, ProductError, Refused, Status, decide, with_used
 from placet.guard.judge import SYSTEM, Judge
 from placet.store import audit, usage
 from placet.store.batches import Batches
+from placet.store.hot import together
 
 LONGEST_HOLDER = 200
 
@@ -42,7 +43,12 @@ class Counting(Judge):
         """Answer what :meth:`allocation` would decide for ``holder`` now, changing nothing."""
         check_holder(holder)
         with self.database.read() as connection:
-            return _decide(connection, self._evaluate(connection), operation, holder, amounts)
+            status, cursors = self._evaluate_with(connection, (), [usage.holding(name, holder) for name in amounts])
+            rows = [cursor.fetchone() for cursor in cursors]
+        wanted = {
+            name: Amount(units, row[0] if row else 0) for (name, units), row in zip(amounts.items(), rows, strict=True)
+        }
+        return decide(status, operation, wanted)
 
     @contextmanager
     def allocation(self, operation: str, holder: str, /, *, actor: str = SYSTEM, **amounts: int) -> Iterator[Grant]:
@@ -53,7 +59,7 @@ class Counting(Judge):
         """
         check_holder(holder)
         with self.database.write() as connection:
-            decision = self._allocate(connection, operation, holder, actor, amounts)
+            (decision,) = self._allocate_all(connection, [_Asked(operation, holder, actor, amounts)])
             if not decision.allowed:
                 raise Refused(decision)
             yield Grant(decision, connection)
@@ -85,30 +91,61 @@ class Counting(Judge):
         self._changed()
 
     def _allocate_all(self, connection: Connection, asked: Sequence[_Asked]) -> list[Decision]:
-        usage.lock(connection, {name for each in asked for name in each.amounts})
-        return [self._allocate(connection, *each) for each in asked]
+        """Decide each, in their order, and count what is allowed. A refusal has changed nothing."""
+        pairs = list(dict.fromkeys((name, each.holder) for each in asked for name in sorted(each.amounts)))
+        locks = usage.locks(connection, {name for name, _ in pairs})
+        status, cursors = self._evaluate_with(connection, locks, [usage.holding(*pair) for pair in pairs])
+        rows = [cursor.fetchone() for cursor in cursors]
+        held = {pair: row[0] if row else 0 for pair, row in zip(pairs, rows, strict=True)}
+        tally = _Tally(status, held)
+        decisions = [tally.decide(each) for each in asked]
+        now = self.now()
+        told = [
+            audit.recording(
+                audit.Event.ALLOCATED,
+                now=now,
+                actor=each.actor,
+                subject=each.holder,
+                operation=each.operation,
+                **each.amounts,
+            )
+            for each, decision in zip(asked, decisions, strict=True)
+            if decision.allowed
+        ]
+        changes = tally.changes()
+        usage.check(changes, together(connection, [*usage.changing(changes, tally.amounts, now), *told]))
+        return decisions
 
-    def _allocate(
-        self, connection: Connection, operation: str, holder: str, actor: str, amounts: Mapping[str, int]
-    ) -> Decision:
-        """Decide and, where it is allowed, count. A refusal has changed nothing."""
-        usage.lock(connection, amounts)
-        status = self._evaluate(connection)
-        decision = _decide(connection, status, operation, holder, amounts)
+
+class _Tally:
+    """What a batch of allocations comes to, while it is decided one after the other."""
+
+    def __init__(self, status: Status, held: dict[tuple[str, str], int]) -> None:
+        self._before = self._status = status
+        self._held = held
+        self.amounts: dict[tuple[str, str], int] = {}
+
+    def decide(self, asked: _Asked) -> Decision:
+        """Decide by what those before it have left."""
+        mine = {name: (name, asked.holder) for name in asked.amounts}
+        wanted = {name: Amount(units, self._held[mine[name]]) for name, units in asked.amounts.items()}
+        decision = decide(self._status, asked.operation, wanted)
         if decision.allowed:
-            now = self.now()
-            for name, units in sorted(amounts.items()):
-                limit = status.features[name].tolerated_limit
-                usage.set_amount(connection, name, holder, units, limit=limit, now=now)
-            self._record(connection, audit.Event.ALLOCATED, actor, holder, operation=operation, **amounts)
+            used = {}
+            for name, amount in wanted.items():
+                used[name] = (self._status.features[name].used or 0) + amount.requested - amount.held
+                self.amounts[mine[name]] = self._held[mine[name]] = amount.requested
+            self._status = with_used(self._status, used)
         return decision
 
-
-def _decide(
-    connection: Connection, status: Status, operation: str, holder: str, amounts: Mapping[str, int]
-) -> Decision:
-    wanted = {name: Amount(units, usage.held(connection, name, holder)) for name, units in amounts.items()}
-    return decide(status, operation, wanted)
+    def changes(self) -> dict[str, usage.Change]:
+        """The units to add by limit. One that is over its limit already may still go down."""
+        changes = {}
+        for name in {feature for feature, _ in self.amounts}:
+            before, after = self._before.features[name], self._status.features[name]
+            units = (after.used or 0) - (before.used or 0)
+            changes[name] = usage.Change(units, after.tolerated_limit if units > 0 else None)
+        return changes
 
 
 def check_holder(holder: str) -> None:

@@ -2,9 +2,10 @@
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
+from typing import Any
 
 import msgspec
 from sqlalchemy import Connection
@@ -14,8 +15,9 @@ from placet.guard.snapshot import Answer, Snapshot
 from placet.license.keys import TrustStore
 from placet.store import audit, history, holders, metering, usage
 from placet.store.database import Database
-from placet.store.facts import read_facts
+from placet.store.facts import StoredFacts, read_facts, read_with
 from placet.store.history import Retention
+from placet.store.hot import Call
 from placet.store.installation import ensure_installation, lock_installation, note_moment
 from placet.store.reach import NOT_REACHED
 
@@ -161,8 +163,22 @@ class Judge:
 
     def _evaluate(self, connection: Connection) -> Status:
         """Judge the facts as the caller's transaction sees them."""
+        return self._evaluate_with(connection, (), ())[0]
+
+    def _evaluate_with(
+        self, connection: Connection, first: Sequence[Call], then: Sequence[Call]
+    ) -> tuple[Status, list[Any]]:
+        """Judge the facts between other statements, like ``facts.read_with``."""
+        stored, others = self._read_with(connection, first, then)
+        return self._judge(stored), others
+
+    def _read_with(
+        self, connection: Connection, first: Sequence[Call], then: Sequence[Call]
+    ) -> tuple[StoredFacts, list[Any]]:
+        return read_with(connection, self.trust, self._snapshot.stored, first, then)
+
+    def _judge(self, stored: StoredFacts) -> Status:
         snapshot = self._snapshot
-        stored = read_facts(connection, self.trust, snapshot.stored)
         if stored is snapshot.stored:
             return snapshot.status(self.clock())
         if stored.installation is snapshot.stored.installation:

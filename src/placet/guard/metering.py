@@ -9,7 +9,7 @@ from uuid import uuid4
 import msgspec
 from sqlalchemy import Connection
 
-from placet.enforcement import Amount, Decision, ProductError, Refused, Status, decide_use
+from placet.enforcement import Amount, Decision, ProductError, Refused, Status, decide_use, with_used
 from placet.guard.blocks import BlockCounter
 from placet.guard.counting import check_holder
 from placet.guard.judge import SYSTEM, Judge
@@ -97,8 +97,8 @@ class Metering(Judge):
         check_holder(holder)
         check_amount(feature, size)
         with self.database.write() as connection:
-            metering.lock(connection, [feature])
-            status = self._evaluate(connection)
+            stored, _ = self._read_with(connection, metering.locks(connection, [feature]), ())
+            status = self._judge(stored)
             found = status.features[feature]
             left = size if found.tolerated_limit is None else found.tolerated_limit - (found.used or 0)
             wanted = max(at_least, min(size, left))
@@ -108,6 +108,7 @@ class Metering(Judge):
             block_id = metering.take_block(
                 connection,
                 feature,
+                stored.facts.meters[feature],
                 found.period_starts_at,
                 holder=holder,
                 size=wanted,
@@ -176,67 +177,58 @@ class Metering(Judge):
             )
 
     def _consume_all(self, connection: Connection, asked: Sequence[_Asked]) -> list[Consumption | KeyReused]:
-        """Decide and, where it is allowed, record each, in their order. A refusal has changed nothing."""
-        features = sorted({each.feature for each in asked})
-        metering.lock(connection, features)
-        status, now = self._evaluate(connection), self.now()
-        answers: dict[int, Consumption | KeyReused] = {}
-        for feature in features:
-            places = [place for place, each in enumerate(asked) if each.feature == feature]
-            entries = [asked[place].entry for place in places]
-            answers.update(zip(places, _consume(connection, status, feature, entries, now), strict=True))
-        return [answers[place] for place in range(len(asked))]
+        """Decide each, in their order, and record what is allowed. A refusal has changed nothing."""
+        entries: dict[str, list[Entry]] = {}
+        for each in sorted(asked, key=lambda each: each.feature):
+            entries.setdefault(each.feature, []).append(each.entry)
+        finding = {
+            feature: metering.finding(feature, [entry.key for entry in some]) for feature, some in entries.items()
+        }
+        locks = metering.locks(connection, entries)
+        stored, cursors = self._read_with(connection, locks, [call for calls in finding.values() for call in calls])
+        status, now, found = self._judge(stored), self.now(), iter(cursors)
+        answers: dict[str, Iterator[Consumption | KeyReused]] = {}
+        for feature, some in entries.items():
+            known = {key: amount for _ in finding[feature] for key, amount in next(found).fetchall()}
+            tally = _Tally(status, feature, known)
+            answers[feature] = iter([tally.decide(entry) for entry in some])
+            if tally.new:
+                limit, starts_at = tally.found.tolerated_limit, tally.found.period_starts_at or now
+                meter = stored.facts.meters[feature]
+                metering.record(connection, feature, meter, starts_at, tally.new, limit=limit, now=now)
+        return [next(answers[each.feature]) for each in asked]
 
 
-def _consume(
-    connection: Connection, status: Status, feature: str, entries: Sequence[Entry], now: datetime
-) -> list[Consumption | KeyReused]:
-    """Consume one feature, whose meter is locked."""
-    found = status.features[feature]
-    if found.period_starts_at is None:  # no license that could be counted for
-        refused = decide_use(status, CONSUME, feature, Amount(entries[0].amount))
-        return [_answer(feature, entry, refused) for entry in entries]
-    starts_at, used = found.period_starts_at, found.used or 0
-    known = dict(metering.recorded(connection, feature, starts_at, [entry.key for entry in entries]))
-    answers: list[Consumption | KeyReused] = []
-    new: list[Entry] = []
-    for entry in entries:
-        before = known.get(entry.key)
+class _Tally:
+    """What a batch of consumption of one feature comes to, while it is decided one after the other."""
+
+    def __init__(self, status: Status, feature: str, known: dict[str, int]) -> None:
+        self._status = status
+        self._feature = feature
+        self._known = known
+        self.found = status.features[feature]
+        self.new: list[Entry] = []
+
+    def decide(self, entry: Entry) -> Consumption | KeyReused:
+        """Decide by what those before it have left. What was recorded before was allowed, whatever holds now."""
+        feature, before = self._feature, self._known.get(entry.key)
         if before is not None and before != entry.amount:
-            answers.append(_reused(feature, entry, before))
-            continue
-        if before is not None:  # it was allowed then, whatever the license says now
-            allowed = Decision(allowed=True, operation=CONSUME, state=status.state, feature=feature, used=used)
-            answers.append(_answer(feature, entry, allowed, replayed=True))
-            continue
-        decision = decide_use(_with_used(status, feature, used), CONSUME, feature, Amount(entry.amount))
-        if decision.allowed:
-            known[entry.key] = entry.amount
-            used += entry.amount
-            new.append(entry)
-        answers.append(_answer(feature, entry, decision))
-    if new:
-        metering.record(connection, feature, starts_at, new, limit=found.tolerated_limit, now=now)
-    return answers
-
-
-def _with_used(status: Status, feature: str, used: int) -> Status:
-    found = status.features[feature]
-    if found.used == used:
-        return status
-    changed = msgspec.structs.replace(found, used=used)
-    return msgspec.structs.replace(status, features={**status.features, feature: changed})
-
-
-def _answer(feature: str, entry: Entry, decision: Decision, *, replayed: bool = False) -> Consumption:
-    return Consumption(feature=feature, key=entry.key, amount=entry.amount, replayed=replayed, decision=decision)
-
-
-def _reused(feature: str, entry: Entry, before: int) -> KeyReused:
-    return KeyReused(
-        f"The idempotency key {entry.key!r} was used before for {before:,} units of {feature!r}, and now for "
-        f"{entry.amount:,}. Use a new key for new consumption."
-    )
+            return KeyReused(
+                f"The idempotency key {entry.key!r} was used before for {before:,} units of {feature!r}, and now for "
+                f"{entry.amount:,}. Use a new key for new consumption."
+            )
+        if before is None:
+            decision = decide_use(self._status, CONSUME, feature, Amount(entry.amount))
+            if decision.allowed:
+                self._known[entry.key] = entry.amount
+                self.new.append(entry)
+                used = (self._status.features[feature].used or 0) + entry.amount
+                self._status = with_used(self._status, {feature: used})
+        else:
+            decision = Decision(allowed=True, operation=CONSUME, state=self._status.state, feature=feature)
+        return Consumption(
+            feature=feature, key=entry.key, amount=entry.amount, replayed=before is not None, decision=decision
+        )
 
 
 def check_amount(feature: str, amount: int) -> None:

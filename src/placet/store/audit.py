@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, select
 
-from placet.store.hot import Hot
+from placet.store.hot import Call, Hot
 from placet.store.rows import all_of, storable
 from placet.store.schema import audit_events, microseconds
 
@@ -54,8 +54,14 @@ class AuditEvent(msgspec.Struct, frozen=True, kw_only=True):
 
 def record(connection: Connection, event: Event, *, now: datetime, actor: str, subject: str, **detail: object) -> None:
     """Append an event in the caller's transaction."""
+    statement, parameters = recording(event, now=now, actor=actor, subject=subject, **detail)
+    statement.run(connection, *parameters)
+
+
+def recording(event: Event, *, now: datetime, actor: str, subject: str, **detail: object) -> Call:
+    """Answer the statement that appends an event."""
     text = msgspec.json.encode(detail).decode()
-    _RECORD.run(connection, microseconds(now), storable(actor), str(event), storable(subject), text)
+    return (_RECORD, (microseconds(now), storable(actor), str(event), storable(subject), text))
 
 
 def events(connection: Connection, *, most: int = 200, before: int | None = None) -> list[AuditEvent]:

@@ -5,6 +5,7 @@ The stored license is verified again whenever it is read: its signed bytes are t
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 import msgspec
 from sqlalchemy import Connection
@@ -16,6 +17,7 @@ from placet.license.keys import TrustStore
 from placet.license.status_list import Revocation, verify_status_list
 from placet.store import licenses, metering, usage
 from placet.store.current import CURRENT
+from placet.store.hot import Call, together
 from placet.store.installation import Installation, read_installation
 from placet.store.schema import instant
 
@@ -29,10 +31,20 @@ class StoredFacts(msgspec.Struct, frozen=True, kw_only=True):
 
 def read_facts(connection: Connection, trust: TrustStore, known: StoredFacts | None = None) -> StoredFacts:
     """Read the facts; where ``known`` has the same revision, its verified license is taken over."""
-    if known is not None:
-        rows = CURRENT.run(connection).fetchall()
-        if rows[0][2] == known.installation.revision:
-            return _with(known, rows)
+    return read_with(connection, trust, known, (), ())[0]
+
+
+def read_with(
+    connection: Connection, trust: TrustStore, known: StoredFacts | None, first: Sequence[Call], then: Sequence[Call]
+) -> tuple[StoredFacts, list[Any]]:
+    """Read the facts between other statements, all in one round trip; answers the cursors of those that follow.
+
+    ``first`` are locks: what is read is as true as they make it.
+    """
+    cursors = together(connection, [*first, (CURRENT, ()), *then])
+    rows, others = cursors[len(first)].fetchall(), cursors[len(first) + 1 :]
+    if known is not None and rows[0][2] == known.installation.revision:
+        return _with(known, rows), others
     row = read_installation(connection)
     found = _license(connection, row, trust)
     facts = Facts(
@@ -44,7 +56,7 @@ def read_facts(connection: Connection, trust: TrustStore, known: StoredFacts | N
         newest_moment=row.newest_moment,
         evaluation_started_at=evaluation_start(row, found),
     )
-    return StoredFacts(facts=facts, installation=row)
+    return StoredFacts(facts=facts, installation=row), others
 
 
 def _with(known: StoredFacts, rows: Sequence[tuple[int, str, int, int | None]]) -> StoredFacts:

@@ -41,6 +41,25 @@ class Hot:
             cursor.close()
 
 
+Call = tuple[Hot, tuple[object, ...]]
+"""A hot statement and its parameters."""
+
+
+def together(connection: Connection, calls: Sequence[Call]) -> list[Any]:
+    """Execute statements one after the other, in one round trip where the database is elsewhere; answers the cursors.
+
+    None of them may need what another answers. Where one fails, those after it have not happened.
+    """
+    driver: Any = connection.connection.driver_connection
+    if connection.dialect.paramstyle == "qmark" or len(calls) < 2:
+        return [statement.run(connection, *parameters) for statement, parameters in calls]
+    try:
+        with driver.pipeline():
+            return [driver.execute(statement._text["pyformat"], parameters) for statement, parameters in calls]  # noqa: SLF001
+    except connection.dialect.loaded_dbapi.Error as error:
+        raise _as_sqlalchemy(connection, "several statements", (), error) from error
+
+
 def _as_sqlalchemy(connection: Connection, text: str, parameters: Any, error: Exception) -> BaseException:
     """Answer the error that SQLAlchemy would raise; a connection that is lost is not used again."""
     dialect = connection.dialect

@@ -4,7 +4,7 @@ Consumption is recorded under an idempotency key, or leased ahead in blocks whos
 locked before it is read and changed by a guarded statement, so that nothing passes a limit together.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from functools import cache
 
@@ -14,7 +14,7 @@ from sqlalchemy import Connection, insert, select
 from placet.enforcement.status import Meter
 from placet.license.terms import LARGEST_LIMIT
 from placet.store import dialects
-from placet.store.hot import Hot
+from placet.store.hot import Call, Hot, together
 from placet.store.rows import all_of, one_of
 from placet.store.schema import blocks, microseconds
 from placet.store.schema import meters as meter_rows
@@ -24,7 +24,6 @@ KEYS_AT_ONCE = 64
 MOST_AT_ONCE = LARGEST_LIMIT
 
 _LOCK = Hot("SELECT used FROM meters WHERE feature = ? FOR UPDATE")
-_ROW = Hot("SELECT period_starts_at, previous_starts_at FROM meters WHERE feature = ?")
 _ADD = Hot("UPDATE meters SET used = used + ? WHERE feature = ? AND used + ? <= ?")
 _KEEP = Hot(
     "INSERT INTO meter_periods (feature, period_starts_at, used)"
@@ -82,71 +81,74 @@ def meters(connection: Connection) -> dict[str, Meter]:
 
 def lock(connection: Connection, features: Iterable[str]) -> None:
     """Lock the meters of ``features`` until the transaction ends. SQLite's writing transactions are alone anyway."""
-    if dialects.locks_rows(connection):
-        for feature in sorted(features):
-            _LOCK.run(connection, feature)
+    for statement, parameters in locks(connection, features):
+        statement.run(connection, *parameters)
 
 
-def recorded(
-    connection: Connection, feature: str, period_starts_at: datetime, keys: Sequence[str]
-) -> Mapping[str, int]:
-    """Answer the amounts already recorded under ``keys``, in this period or the one before it."""
-    starts, previous = _ROW.run(connection, feature).fetchone()
-    wanted = microseconds(period_starts_at)
-    periods = (wanted, starts if starts != wanted else previous)
-    found: dict[str, int] = {}
-    for first in range(0, len(keys), KEYS_AT_ONCE):
-        some = keys[first : first + KEYS_AT_ONCE]
-        found.update(_find(len(some)).run(connection, feature, *periods, *some).fetchall())
-    return found
+def locks(connection: Connection, features: Iterable[str]) -> list[Call]:
+    """Answer the statements that lock the meters of ``features``, in the order that everybody takes them in."""
+    if not dialects.locks_rows(connection):
+        return []
+    return [(_LOCK, (feature,)) for feature in sorted(features)]
+
+
+def finding(feature: str, keys: Sequence[str]) -> list[Call]:
+    """Answer the statements that find the amounts already recorded under ``keys``, in this period or the one before.
+
+    Their rows are keys and amounts.
+    """
+    some = [keys[first : first + KEYS_AT_ONCE] for first in range(0, len(keys), KEYS_AT_ONCE)]
+    return [(_find(len(each)), (feature, *each)) for each in some]
 
 
 @cache
 def _find(keys: int) -> Hot:
     marks = ", ".join("?" * keys)
     return Hot(
-        "SELECT key, amount FROM consumptions"  # noqa: S608 (nothing but question marks is filled in)
-        f" WHERE feature = ? AND period_starts_at IN (?, ?) AND key IN ({marks})"
+        "SELECT c.key, c.amount FROM meters m JOIN consumptions c ON c.feature = m.feature"  # noqa: S608 (only question marks are filled in)
+        " AND c.period_starts_at IN (m.period_starts_at, m.previous_starts_at)"
+        f" WHERE m.feature = ? AND c.key IN ({marks})"
     )
 
 
 def record(
     connection: Connection,
     feature: str,
+    meter: Meter,
     period_starts_at: datetime,
     entries: Sequence[Entry],
     *,
     limit: int | None,
     now: datetime,
 ) -> None:
-    """Record consumption of a feature whose meter is locked; raises :class:`LimitPassed`, by then of no use."""
-    at = microseconds(now)
-    starts = _add(connection, feature, period_starts_at, sum(entry.amount for entry in entries), limit)
-    _RECORD.run_many(
-        connection, [(feature, starts, entry.key, entry.amount, at, entry.actor[:200]) for entry in entries]
-    )
+    """Record consumption in the period that starts at ``period_starts_at``; ``meter`` is the locked row as it is.
+
+    Raises :class:`LimitPassed`.
+    """
+    at, units = microseconds(now), sum(entry.amount for entry in entries)
+    starts, begins = _period(feature, meter, period_starts_at)
+    add = (_ADD, (units, feature, units, NO_LIMIT if limit is None else limit))
+    rows = [(_RECORD, (feature, starts, entry.key, entry.amount, at, entry.actor[:200])) for entry in entries]
+    cursors = together(connection, [*begins, add, *rows])
+    if cursors[len(begins)].rowcount == 0:
+        raise LimitPassed(feature)
 
 
-def _add(connection: Connection, feature: str, period_starts_at: datetime, units: int, limit: int | None) -> int:
-    """Add to the meter; a new period begins at zero. Answers when the period starts that it was counted in.
+def _period(feature: str, meter: Meter, period_starts_at: datetime) -> tuple[int, list[Call]]:
+    """Answer when the period starts that is counted in, and the statements that begin it if it is new, at zero.
 
-    That is the newest there has been: a clock that went back into the one before it changes nothing.
+    It is the newest there has been: a clock that went back into the one before it changes nothing.
     """
     starts = microseconds(period_starts_at)
-    (current, _) = _ROW.run(connection, feature).fetchone()
-    if starts > current:
-        _KEEP.run(connection, feature)
-        _BEGIN.run(connection, starts, feature)
-        current = starts
-    guard = NO_LIMIT if limit is None else limit
-    if _ADD.run(connection, units, feature, units, guard).rowcount == 0:
-        raise LimitPassed(feature)
-    return int(current)
+    if period_starts_at <= meter.period_starts_at:
+        return microseconds(meter.period_starts_at), []
+    return starts, [(_KEEP, (feature,)), (_BEGIN, (starts, feature))]
 
 
 def take_block(
     connection: Connection,
     feature: str,
+    meter: Meter,
     period_starts_at: datetime,
     *,
     holder: str,
@@ -155,7 +157,10 @@ def take_block(
     now: datetime,
 ) -> int:
     """Lease ``size`` units of a feature whose meter is locked; answers the block's id. Raises :class:`LimitPassed`."""
-    starts = _add(connection, feature, period_starts_at, size, limit)
+    starts, begins = _period(feature, meter, period_starts_at)
+    add = (_ADD, (size, feature, size, NO_LIMIT if limit is None else limit))
+    if together(connection, [*begins, add])[-1].rowcount == 0:
+        raise LimitPassed(feature)
     row = _TAKE.run(connection, feature, starts, holder, size, microseconds(now)).fetchone()
     return int(row[0])
 

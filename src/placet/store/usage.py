@@ -5,14 +5,15 @@ statement in the caller's transaction, and locked before it is read, so that no 
 together. Features are always taken in the order of their names: no deadlocks.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from typing import Any, NamedTuple
 
 import msgspec
 from sqlalchemy import Connection, func, insert, select
 
 from placet.store import dialects
-from placet.store.hot import Hot
+from placet.store.hot import Call, Hot
 from placet.store.rows import all_of
 from placet.store.schema import allocations, microseconds, totals
 
@@ -46,6 +47,13 @@ class Allocation(msgspec.Struct, frozen=True, kw_only=True):
     changed_at: datetime
 
 
+class Change(NamedTuple):
+    """Units to add to a total (or to take off), and the most that it may be then; ``None`` does not limit it."""
+
+    units: int
+    most: int | None
+
+
 class Drift(msgspec.Struct, frozen=True, kw_only=True):
     """A total that is not the sum of its allocations."""
 
@@ -67,6 +75,40 @@ def ensure_totals(connection: Connection, features: Iterable[str]) -> None:
     dialects.set_up_alone(connection)
     for feature in sorted(wanted - usage(connection).keys()):
         connection.execute(insert(totals).values(feature=feature, used=0))
+
+
+def locks(connection: Connection, features: Iterable[str]) -> list[Call]:
+    """Answer the statements that lock the totals of ``features``, in the order that everybody takes them in."""
+    if not dialects.locks_rows(connection):
+        return []
+    return [(_LOCK, (feature,)) for feature in sorted(features)]
+
+
+def holding(feature: str, holder: str) -> Call:
+    """Answer the statement that reads what ``holder`` holds of ``feature``: one row with the amount, or none."""
+    return (_HELD, (feature, holder))
+
+
+def changing(changes: Mapping[str, Change], amounts: Mapping[tuple[str, str], int], now: datetime) -> list[Call]:
+    """Answer the statements that change locked totals, then those that set what holders hold, by feature and holder.
+
+    The totals come first, as many as there are changes of other than zero units: :func:`check` looks at them.
+    """
+    adds = [
+        (_ADD, (change.units, feature, change.units, NO_LIMIT if change.most is None else change.most))
+        for feature, change in sorted(changes.items())
+        if change.units
+    ]
+    at = microseconds(now)
+    return [*adds, *((_SET, (feature, holder, units, at)) for (feature, holder), units in sorted(amounts.items()))]
+
+
+def check(changes: Mapping[str, Change], cursors: Sequence[Any]) -> None:
+    """Raise :class:`LimitPassed` where one of the guarded statements of :func:`changing` has found the limit passed."""
+    changed = [feature for feature, change in sorted(changes.items()) if change.units]
+    for feature, cursor in zip(changed, cursors, strict=False):
+        if cursor.rowcount == 0:
+            raise LimitPassed(feature)
 
 
 def lock(connection: Connection, features: Iterable[str]) -> None:
