@@ -8,10 +8,9 @@ from guard_support.guards import Clock, allocate, install, opened
 from placet.enforcement import Limit, Metered, Operation, Product, Seats
 from placet.guard import Guard, Retention
 from placet.license import Grant
-from placet.store import holders, metering
+from placet.store import holders
 from placet.store.database import Database
 from placet.store.history import HOUR, History, Point, Resolution, history, samples_of
-from placet.store.metering import Entry
 
 MINUTE = timedelta(minutes=1)
 PRODUCT = Product(
@@ -56,13 +55,7 @@ def test_seats_and_metered_features_are_sampled_too(database_url: str, clock: Cl
     guard = Guard(Database.open(database_url), PRODUCT, TRUST, clock=clock)
     install(guard, features=GRANTS)
     for amount in (700, 200):
-        with guard.database.write() as connection:
-            metering.lock(connection, ["calls"])
-            starts_at = guard.status().features["calls"].period_starts_at
-            assert starts_at is not None
-            metering.record(
-                connection, "calls", starts_at, [Entry(f"k{amount}", amount, "me")], limit=1000, now=guard.now()
-            )
+        guard.consume("calls", amount)
         guard.tick()
         clock.go_on(HOUR)
     assert [point.peak for point in told(guard, "calls", NOW, NOW + DAY).points] == [700, 900]
