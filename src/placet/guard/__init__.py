@@ -14,9 +14,12 @@ from placet.guard.counting import Counting, Grant
 from placet.guard.installing import AcknowledgementRequired, Outcome
 from placet.guard.licensing import Licensing, StatusListOutdated, UnknownLicense
 from placet.guard.metering import Consumption, KeyReused, Metering, UnknownBlock
+from placet.guard.reserving import TooManyReserved, UnknownReservation
+from placet.guard.seating import Queued, Seating, UnknownLease
 from placet.license.keys import TrustStore
 from placet.store.database import Database
 from placet.store.history import Retention
+from placet.store.seats import Lease
 
 __all__ = [
     "AcknowledgementRequired",
@@ -24,15 +27,20 @@ __all__ = [
     "Grant",
     "Guard",
     "KeyReused",
+    "Lease",
     "Outcome",
+    "Queued",
     "Retention",
     "StatusListOutdated",
+    "TooManyReserved",
     "UnknownBlock",
+    "UnknownLease",
     "UnknownLicense",
+    "UnknownReservation",
 ]
 
 
-class Guard(Licensing, Counting, Metering):
+class Guard(Licensing, Counting, Metering, Seating):
     """Guards one installation of one product.
 
     ``clock`` answers seconds since the epoch; each decision and each status is of one moment.

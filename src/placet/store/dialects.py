@@ -191,6 +191,20 @@ def locks_rows(connection: Connection) -> bool:
     return connection.dialect.name != "sqlite"
 
 
+_CLOCKS = {
+    "sqlite": Hot("SELECT CAST(ROUND((julianday('now') - 2440587.5) * 86400000) AS INTEGER) * 1000"),  # its day in ms
+    "postgresql": Hot("SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)"),
+}
+
+
+def clock(connection: Connection) -> int:
+    """Answer the moment by the database's own clock, in microseconds since the epoch: the same for all its clients.
+
+    It is the moment of asking, not that at which the transaction began.
+    """
+    return int(_CLOCKS[connection.dialect.name].run(connection).fetchone()[0])
+
+
 def turns(engine: Engine) -> Turns | None:
     """Answer the turns at writing, for a database that takes one writer at a time and does not queue them itself."""
     if engine.dialect.name == "sqlite":

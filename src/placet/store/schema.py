@@ -21,6 +21,7 @@ from sqlalchemy import (
     Table,
     Text,
     TypeDecorator,
+    UniqueConstraint,
 )
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -189,7 +190,8 @@ leases = Table(
     Column("expires_at", Instant, nullable=False),
     Column("borrowed", Boolean(create_constraint=False), nullable=False),
     CheckConstraint("amount > 0", name="positive"),
-    Index("ix_leases_feature", "feature", "holder"),
+    UniqueConstraint("feature", "holder"),
+    Index("ix_leases_expires_at", "expires_at"),
 )
 
 seat_requests = Table(
@@ -203,7 +205,7 @@ seat_requests = Table(
     Column("priority", Integer, nullable=False),
     Column("asked_at", Instant, nullable=False),
     Column("expires_at", Instant, nullable=False),
-    Index("ix_seat_requests_feature", "feature", "holder"),
+    UniqueConstraint("feature", "holder"),
 )
 
 seat_reservations = Table(

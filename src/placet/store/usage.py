@@ -10,12 +10,12 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, func, insert, select, union_all
 
 from placet.store import dialects
 from placet.store.hot import Call, Hot
 from placet.store.rows import all_of
-from placet.store.schema import allocations, microseconds, totals
+from placet.store.schema import allocations, leases, microseconds, totals
 
 NO_LIMIT = 2**62
 """More than any total can be, for the guard of the statement where nothing limits it."""
@@ -55,7 +55,7 @@ class Change(NamedTuple):
 
 
 class Drift(msgspec.Struct, frozen=True, kw_only=True):
-    """A total that is not the sum of its allocations."""
+    """A total that is not the sum of its allocations and leases."""
 
     feature: str
     total: int
@@ -134,11 +134,16 @@ def set_amount(
     row = _HELD.run(connection, feature, holder).fetchone()
     change = amount - (row[0] if row else 0)
     if change:
-        guard = NO_LIMIT if limit is None or change < 0 else limit
-        if _ADD.run(connection, change, feature, change, guard).rowcount == 0:
-            raise LimitPassed(feature)
+        add(connection, feature, change, limit=limit)
     if change or row is None:
         _SET.run(connection, feature, holder, amount, microseconds(now))
+
+
+def add(connection: Connection, feature: str, change: int, *, limit: int | None) -> None:
+    """Change a locked total by ``change`` units, as what it is the sum of changes; raises :class:`LimitPassed`."""
+    guard = NO_LIMIT if limit is None or change < 0 else limit
+    if _ADD.run(connection, change, feature, change, guard).rowcount == 0:
+        raise LimitPassed(feature)
 
 
 def release(connection: Connection, feature: str, holder: str) -> int:
@@ -146,7 +151,7 @@ def release(connection: Connection, feature: str, holder: str) -> int:
     lock(connection, [feature])
     freed = held(connection, feature, holder)
     _FORGET.run(connection, feature, holder)
-    _ADD.run(connection, -freed, feature, -freed, NO_LIMIT)
+    _ADD.run(connection, -freed, feature, -freed, NO_LIMIT)  # of a feature without a total, nothing
     return freed
 
 
@@ -158,11 +163,12 @@ def allocations_of(connection: Connection, feature: str, *, most: int = 10_000) 
 
 
 def drifts(connection: Connection) -> list[Drift]:
-    """Answer every total that is not the sum of its allocations; there should be none."""
-    summed = func.coalesce(func.sum(allocations.c.amount), 0)
+    """Answer every total that is not the sum of its allocations and leases; there should be none."""
+    amounts = union_all(*(select(table.c.feature, table.c.amount) for table in (allocations, leases))).subquery()
+    summed = func.coalesce(func.sum(amounts.c.amount), 0)
     rows = connection.execute(
         select(totals.c.feature, totals.c.used.label("total"), summed.label("sum"))
-        .select_from(totals.outerjoin(allocations, allocations.c.feature == totals.c.feature))
+        .select_from(totals.outerjoin(amounts, amounts.c.feature == totals.c.feature))
         .group_by(totals.c.feature, totals.c.used)
         .having(totals.c.used != summed)
     )

@@ -116,9 +116,10 @@ def upgrade() -> None:
     sa.Column('borrowed', sa.Boolean(), nullable=False),
     sa.CheckConstraint('amount > 0', name=op.f('ck_leases_positive')),
     sa.ForeignKeyConstraint(['feature'], ['totals.feature'], name=op.f('fk_leases_feature')),
-    sa.PrimaryKeyConstraint('id', name=op.f('pk_leases'))
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_leases')),
+    sa.UniqueConstraint('feature', 'holder', name=op.f('uq_leases_feature'))
     )
-    op.create_index('ix_leases_feature', 'leases', ['feature', 'holder'], unique=False)
+    op.create_index('ix_leases_expires_at', 'leases', ['expires_at'], unique=False)
     op.create_table('seat_requests',
     sa.Column('id', RowId, nullable=False),
     sa.Column('feature', sa.String(length=63), nullable=False),
@@ -129,9 +130,9 @@ def upgrade() -> None:
     sa.Column('asked_at', sa.BigInteger(), nullable=False),
     sa.Column('expires_at', sa.BigInteger(), nullable=False),
     sa.ForeignKeyConstraint(['feature'], ['totals.feature'], name=op.f('fk_seat_requests_feature')),
-    sa.PrimaryKeyConstraint('id', name=op.f('pk_seat_requests'))
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_seat_requests')),
+    sa.UniqueConstraint('feature', 'holder', name=op.f('uq_seat_requests_feature'))
     )
-    op.create_index('ix_seat_requests_feature', 'seat_requests', ['feature', 'holder'], unique=False)
     op.create_table('seat_reservations',
     sa.Column('feature', sa.String(length=63), nullable=False),
     sa.Column('subject_kind', sa.String(length=20), nullable=False),
