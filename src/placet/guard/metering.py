@@ -62,8 +62,10 @@ class Metering(Judge):
         """
         self._check_metered(feature)
         key = str(uuid4()) if key is None else key
-        if not 0 < len(key) <= LONGEST_KEY:
-            raise ProductError(f"An idempotency key has 1 to {LONGEST_KEY} characters, not {len(key):,}.")
+        if not 0 < len(key) <= LONGEST_KEY or "\0" in key:
+            raise ProductError(
+                f"An idempotency key has 1 to {LONGEST_KEY} characters other than null, not {len(key):,} as in {key[:40]!r}."
+            )
         check_amount(feature, amount)
         found = self._consumptions.run(_Asked(feature, Entry(key, amount, actor)))
         if isinstance(found, KeyReused):

@@ -15,12 +15,12 @@ from placet.enforcement.status import Meter
 from placet.license.terms import LARGEST_LIMIT
 from placet.store import dialects
 from placet.store.hot import Call, Hot, together
-from placet.store.rows import all_of, one_of
+from placet.store.rows import all_of, one_of, storable
 from placet.store.schema import blocks, microseconds
 from placet.store.schema import meters as meter_rows
 from placet.store.usage import NO_LIMIT, LimitPassed
 
-KEYS_AT_ONCE = 64
+KEYS_AT_ONCE = ROWS_AT_ONCE = 64
 MOST_AT_ONCE = LARGEST_LIMIT
 
 _LOCK = Hot("SELECT used FROM meters WHERE feature = ? FOR UPDATE")
@@ -32,7 +32,6 @@ _KEEP = Hot(
 _BEGIN = Hot(
     "UPDATE meters SET previous_starts_at = period_starts_at, period_starts_at = ?, used = 0 WHERE feature = ?"
 )
-_RECORD = Hot("INSERT INTO consumptions (feature, period_starts_at, key, amount, at, actor) VALUES (?, ?, ?, ?, ?, ?)")
 _TAKE = Hot(
     "INSERT INTO blocks (feature, period_starts_at, holder, size, taken_at) VALUES (?, ?, ?, ?, ?) RETURNING id"
 )
@@ -128,10 +127,18 @@ def record(
     at, units = microseconds(now), sum(entry.amount for entry in entries)
     starts, begins = _period(feature, meter, period_starts_at)
     add = (_ADD, (units, feature, units, NO_LIMIT if limit is None else limit))
-    rows = [(_RECORD, (feature, starts, entry.key, entry.amount, at, entry.actor[:200])) for entry in entries]
-    cursors = together(connection, [*begins, add, *rows])
+    rows = [(feature, starts, entry.key, entry.amount, at, storable(entry.actor)) for entry in entries]
+    some = [rows[first : first + ROWS_AT_ONCE] for first in range(0, len(rows), ROWS_AT_ONCE)]
+    records = [(_recording(len(each)), tuple(value for row in each for value in row)) for each in some]
+    cursors = together(connection, [*begins, add, *records])
     if cursors[len(begins)].rowcount == 0:
         raise LimitPassed(feature)
+
+
+@cache
+def _recording(rows: int) -> Hot:
+    marks = ", ".join(["(?, ?, ?, ?, ?, ?)"] * rows)
+    return Hot(f"INSERT INTO consumptions (feature, period_starts_at, key, amount, at, actor) VALUES {marks}")  # noqa: S608 (only question marks are filled in)
 
 
 def _period(feature: str, meter: Meter, period_starts_at: datetime) -> tuple[int, list[Call]]:
