@@ -64,7 +64,7 @@ class Metering(Judge):
         key = str(uuid4()) if key is None else key
         if not 0 < len(key) <= LONGEST_KEY or "\0" in key:
             raise ProductError(
-                f"An idempotency key has 1 to {LONGEST_KEY} characters other than null, not {len(key):,} as in {key[:40]!r}."
+                f"An idempotency key has 1 to {LONGEST_KEY} characters other than null; {key[:40]!r} has {len(key):,}."
             )
         check_amount(feature, amount)
         found = self._consumptions.run(_Asked(feature, Entry(key, amount, actor)))
