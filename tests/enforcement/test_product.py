@@ -58,3 +58,8 @@ def test_definitions_that_contradict_themselves(
 ) -> None:
     with pytest.raises(ProductError, match=told):
         product(*features, operations=operations)
+
+
+def test_what_the_product_does_by_itself_is_no_task() -> None:
+    operations = (Operation("run"), Operation("register", by_itself=True))
+    assert [task.name for task in Product("acme", features=(), operations=operations).tasks] == ["run"]

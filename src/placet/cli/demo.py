@@ -24,12 +24,12 @@ def demo(directory: Path, *, host: str, port: int) -> None:
 
     Both are made where they are not there yet, and kept.
     """
-    from placet.cli.serving import listening, open_server, run_server
+    from placet.cli.serving import address_of, listening, open_server, run_server
 
     vendor = directory / "vendor"
     with listening(host, port) as listener:
         _make_vendor(vendor)
-        server = open_server(directory / "server", vendor / "trust.jwks.json")
+        server = open_server(directory / "server", vendor / "trust.jwks.json", address=address_of(listener))
         _make_token(server, directory / "administrator.token")
         _make_evaluation(server, vendor, directory / "evaluation.license")
         run_server(server, listener, announce=lambda address: _announce(server, directory, address))

@@ -25,6 +25,21 @@ if TYPE_CHECKING:
 )
 @click.option("--keep-hourly", default="14d", show_default=True, metavar="PERIOD", help="How long usage by the hour.")
 @click.option("--keep-daily", default="3y", show_default=True, metavar="PERIOD", help="How long usage by the day.")
+@click.option(
+    "--beat",
+    default="5s",
+    show_default=True,
+    metavar="PERIOD",
+    envvar="PLACET_BEAT",
+    help="How often it tells other servers on its database that it lives; after four, it counts as dead.",
+)
+@click.option(
+    "--listen/--no-listen",
+    default=True,
+    show_default=True,
+    envvar="PLACET_LISTEN",
+    help="Let PostgreSQL tell it of changes, beside looking for them. Not through a pooler of transactions.",
+)
 def serve(
     data: Path,
     *,
@@ -36,9 +51,11 @@ def serve(
     instances_last: str,
     keep_hourly: str,
     keep_daily: str,
+    beat: str,
+    listen: bool,
 ) -> None:
     """Run a Platform Server."""
-    from placet.cli.serving import listening, open_server, run_server
+    from placet.cli.serving import address_of, listening, open_server, run_server
 
     with listening(host, port) as listener:
         server = open_server(
@@ -49,6 +66,9 @@ def serve(
             instances_last=instances_last,
             keep_hourly=keep_hourly,
             keep_daily=keep_daily,
+            beat=beat,
+            address=address_of(listener),
+            listens=listen,
         )
         run_server(server, listener, announce=lambda address: _announce(server, address))
 

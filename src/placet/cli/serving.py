@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import click
 import structlog
@@ -39,6 +40,8 @@ def open_server(
     instances_last: str = "8h",
     keep_hourly: str = "14d",
     keep_daily: str = "3y",
+    beat: str = "5s",
+    **options: Any,
 ) -> PlatformServer:
     """Open the server in a data directory with a trust store file; ends the command where that cannot be done."""
     try:
@@ -46,10 +49,14 @@ def open_server(
     except ValueError as error:
         raise click.UsageError(f"--warn-before: {error}") from None
     try:
-        lasting = durations.parse_duration(instances_last)
+        options["instances_last"] = durations.parse_duration(instances_last)
     except ValueError as error:
         raise click.UsageError(f"--instances-last: {error}.") from None
     retention = _retention(keep_hourly, keep_daily)
+    try:
+        options["front_end_beat"] = durations.parse_duration(beat)
+    except ValueError as error:
+        raise click.UsageError(f"--beat: {error}.") from None
     try:
         store = TrustStore.from_jwks(trust.read_bytes())
     except OSError as error:
@@ -58,7 +65,7 @@ def open_server(
         raise FailedError(f"{trust}: {error}") from None
     try:
         return PlatformServer.open(
-            data, store, database_url=database_url, policy=policy, retention=retention, instances_last=lasting
+            data, store, database_url=database_url, policy=policy, retention=retention, **options
         )
     except DatabaseUnusable as error:
         raise FailedError(str(error)) from None
@@ -93,7 +100,7 @@ def run_server(server: PlatformServer, listener: socket.socket, *, announce: Cal
                 timeout_keep_alive=KEEP_ALIVE_SECONDS,
                 timeout_graceful_shutdown=SHUTDOWN_SECONDS,
             )
-            serving = _Serving(config, lambda: announce(_address(listener)))
+            serving = _Serving(config, lambda: announce(address_of(listener)))
             serving.run(sockets=[listener])
             if not serving.started:
                 raise FailedError("The server did not start; the log above says why.")
@@ -134,7 +141,8 @@ def listening(host: str, port: int) -> socket.socket:
         ) from None
 
 
-def _address(listener: socket.socket) -> str:
+def address_of(listener: socket.socket) -> str:
+    """Answer the URL of what listens."""
     host, port = listener.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 

@@ -51,7 +51,7 @@ def compare(before: Status, after: Status) -> Changes:
         features=tuple(change for old, new in pairs if (change := _change(old, new)) is not None),
         blocked=tuple(
             refusal
-            for operation in product.operations
+            for operation in product.tasks
             if decide(before, operation.name).allowed
             and not (refusal := decide(after, operation.name)).allowed
             and refusal.code is not Code.FEATURE_NOT_LICENSED

@@ -75,11 +75,15 @@ Feature = Switch | Counted
 
 
 class Operation(msgspec.Struct, frozen=True):
-    """What somebody tries to do: ``requires`` a switch, ``consumes`` units of limits."""
+    """What somebody tries to do: ``requires`` a switch, ``consumes`` units of limits.
+
+    ``by_itself``: the product does it, not a person; it is not listed among what people can do.
+    """
 
     name: str
     requires: str | None = None
     consumes: tuple[str, ...] = ()
+    by_itself: bool = False
 
 
 class Product(msgspec.Struct, frozen=True, dict=True):
@@ -111,6 +115,11 @@ class Product(msgspec.Struct, frozen=True, dict=True):
     @cached_property
     def _operations(self) -> Mapping[str, Operation]:
         return {operation.name: operation for operation in self.operations}
+
+    @property
+    def tasks(self) -> tuple[Operation, ...]:
+        """The operations that people do."""
+        return tuple(operation for operation in self.operations if not operation.by_itself)
 
     @property
     def limits(self) -> tuple[Limit, ...]:

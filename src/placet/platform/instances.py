@@ -16,6 +16,7 @@ import msgspec
 from placet.enforcement import Decision
 from placet.guard import Guard
 from placet.platform.build import MODULE, compile_module, install_only, open_archive, schema_of
+from placet.platform.front_ends import FrontEnd
 from placet.platform.layout import Layout, remove_tree
 from placet.platform.schema import apply_schema
 from placet.platform.workers import DebugAddress, Worker, WorkerSpec, start_worker
@@ -64,8 +65,11 @@ class Instance(msgspec.Struct, frozen=True, kw_only=True):
 class Instances:
     """The private instances of one server, each of which may live for ``lasting``."""
 
-    def __init__(self, guard: Guard, layout: Layout, *, lasting: timedelta = INSTANCES_LAST) -> None:
+    def __init__(
+        self, guard: Guard, layout: Layout, front_end: FrontEnd, *, lasting: timedelta = INSTANCES_LAST
+    ) -> None:
         self._guard = guard
+        self._front_end = front_end
         self._layout = layout
         self._lasting = lasting
         self._instances: dict[str, Instance] = {}
@@ -78,6 +82,7 @@ class Instances:
         Raises ``Refused`` (the license), ``ModuleProblem`` (the module) or :class:`TooManyInstances`.
         """
         decision = self._guard.require(purpose)
+        self._front_end.require()
         self._take_place()
         directory = self._layout.runs / secrets.token_hex(16)
         try:

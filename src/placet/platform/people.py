@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from placet.enforcement import Decision
 from placet.guard import Guard
+from placet.platform.front_ends import FrontEnd
 from placet.platform.product import USERS
 from placet.store import audit, credentials, users
 from placet.store.credentials import Credential, Kind, Role
@@ -25,8 +26,9 @@ class UnknownToken(LookupError):
 class People:
     """The users and credentials of one server."""
 
-    def __init__(self, guard: Guard) -> None:
+    def __init__(self, guard: Guard, front_end: FrontEnd) -> None:
         self._guard = guard
+        self._front_end = front_end
 
     # Users
 
@@ -37,6 +39,8 @@ class People:
 
     def add(self, name: str, role: Role, *, actor: str) -> tuple[User, Decision]:
         """Add an active user, who takes a seat. Raises ``Refused`` and ``NameTaken``."""
+        self._guard.require(ACTIVATE_USER, users=0)
+        self._front_end.require()
         with self._guard.allocation(ACTIVATE_USER, name, actor=actor, users=1) as grant:
             now = self._guard.now()
             user = users.add_user(grant.connection, name=name, role=role, active=True, now=now)
@@ -50,6 +54,7 @@ class People:
         with self._guard.database.read() as connection:  # whom nobody knows is told so, however full the seats are
             if users.find_user(connection, name) is None:
                 raise UnknownUser(f"There is no user named {name!r}.")
+        self._front_end.require()
         with self._guard.allocation(ACTIVATE_USER, name, actor=actor, users=1) as grant:
             now = self._guard.now()
             user = users.set_active(grant.connection, name, active=True, now=now)

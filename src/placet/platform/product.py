@@ -27,5 +27,6 @@ PLATFORM_SERVER = Product(
         Operation("debug", requires="debugger"),
         Operation("test_query", requires="test_query"),
         Operation("activate_user", consumes=(USERS,)),
+        Operation("register_front_end", consumes=(FRONT_END_SERVERS,), by_itself=True),
     ),
 )

@@ -19,6 +19,7 @@ import structlog
 from placet.enforcement import Decision, Refused
 from placet.guard import Guard
 from placet.platform.build import MODULE, Unpacked, compile_module, measure, open_archive, schema_of, site_of
+from placet.platform.front_ends import FrontEnd
 from placet.platform.journals import Journal, Journals
 from placet.platform.layout import Layout, remove_empty, remove_tree, sync, sync_tree
 from placet.platform.manifest import read_manifest
@@ -58,8 +59,9 @@ class Published(msgspec.Struct, frozen=True, kw_only=True):
 class Publisher:
     """Publishes and deletes modules of one server."""
 
-    def __init__(self, guard: Guard, layout: Layout, supervisor: Supervisor) -> None:
+    def __init__(self, guard: Guard, layout: Layout, supervisor: Supervisor, front_end: FrontEnd) -> None:
         self._guard = guard
+        self._front_end = front_end
         self._layout = layout
         self._supervisor = supervisor
         self._journals = Journals(guard.database, layout)
@@ -72,6 +74,7 @@ class Publisher:
         Raises :class:`Refused` (the license), ``ModuleProblem`` (the module) or :class:`ModuleBusy`.
         """
         self._guard.require(PUBLISH, software_units=0)  # what no archive can change is told before one is unpacked
+        self._front_end.require()
         version_id = str(uuid.uuid4())
         staging = self._layout.staging / version_id
         try:

@@ -1,31 +1,34 @@
 """The Platform Server: one installation's guard, modules and instances, wired together in one place."""
 
 import threading
+import time
 from collections.abc import Callable
+from contextlib import closing, suppress
 from datetime import timedelta
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import structlog
-from sqlalchemy.exc import OperationalError
 
 from placet.enforcement import Policy
 from placet.guard import Guard
 from placet.license.keys import TrustStore
+from placet.platform.front_ends import BEAT, FrontEnd
 from placet.platform.instances import INSTANCES_LAST, Instances
 from placet.platform.layout import Layout
 from placet.platform.people import People
-from placet.platform.product import FRONT_END_SERVERS, PLATFORM_SERVER
+from placet.platform.product import PLATFORM_SERVER
 from placet.platform.publish import Publisher
 from placet.platform.supervisor import Supervisor
-from placet.store import usage
 from placet.store.database import Database
 from placet.store.history import Retention
+from placet.store.reach import NOT_REACHED
 
 REFRESH_SECONDS = 0.25
 TICK_SECONDS = 60.0
 EXPIRY_SECONDS = 1.0
-THIS_SERVER = "this server"
+LISTEN_SECONDS = 1.0
+LISTEN_AGAIN_SECONDS = 1.0
 
 log = structlog.get_logger()
 
@@ -45,21 +48,35 @@ def open_guard(
 
 
 class PlatformServer:
-    """Everything the edges need of one server. Start it, serve, close it."""
+    """Everything the edges need of one server. Start it, serve, close it.
 
-    def __init__(self, guard: Guard, layout: Layout, *, instances_last: timedelta = INSTANCES_LAST) -> None:
+    ``front_end_beat``: how often it tells the other servers on its database that it lives. ``listens``: whether it lets
+    the database tell it of changes, beside looking for them itself.
+    """
+
+    def __init__(
+        self,
+        guard: Guard,
+        layout: Layout,
+        *,
+        instances_last: timedelta = INSTANCES_LAST,
+        address: str = "",
+        front_end_beat: timedelta = BEAT,
+        listens: bool = True,
+    ) -> None:
         self.guard = guard
         self.layout = layout
+        self.front_end = FrontEnd(guard, layout, address=address, beat=front_end_beat)
         self.supervisor = Supervisor()
-        self.publisher = Publisher(guard, layout, self.supervisor)
-        self.instances = Instances(guard, layout, lasting=instances_last)
-        self.people = People(guard)
+        self.publisher = Publisher(guard, layout, self.supervisor, self.front_end)
+        self.instances = Instances(guard, layout, self.front_end, lasting=instances_last)
+        self.people = People(guard, self.front_end)
         self._closing = threading.Event()
+        self._changed = threading.Event()
         # Apart, because an instance takes seconds to stop, and what others install is to be seen at once.
-        self._threads = [
-            threading.Thread(target=self._keep_up, name="keep-up", daemon=True),
-            threading.Thread(target=self._stop_expired, name="stop-expired", daemon=True),
-        ]
+        work = [("keep-up", self._keep_up), ("beat", self._beat), ("stop-expired", self._stop_expired)]
+        work += [("listen", self._listen)] if listens else []
+        self._threads = [threading.Thread(target=target, name=name, daemon=True) for name, target in work]
 
     @classmethod
     def open(
@@ -70,21 +87,18 @@ class PlatformServer:
         database_url: str | None = None,
         policy: Policy | None = None,
         retention: Retention | None = None,
-        instances_last: timedelta = INSTANCES_LAST,
+        **options: Any,
     ) -> Self:
-        """Open the server in a data directory; it serves nothing yet."""
+        """Open the server in a data directory; it serves nothing yet. ``options`` are the constructor's."""
         layout = Layout(data.resolve())
         guard = open_guard(layout, trust, database_url=database_url, policy=policy, retention=retention)
-        return cls(guard, layout, instances_last=instances_last)
+        return cls(guard, layout, **options)
 
     def start(self) -> None:
         """Put right what a crash left, bring the published modules up, and keep up with time and other processes."""
         self.publisher.recover()
         self.instances.recover()
-        with self.guard.database.write() as connection:
-            usage.lock(connection, [FRONT_END_SERVERS])
-            now = self.guard.now()
-            usage.set_amount(connection, FRONT_END_SERVERS, THIS_SERVER, 1, limit=None, now=now)
+        self.front_end.beat()
         self.guard.tick()
         self.publisher.serve()
         for thread in self._threads:
@@ -93,37 +107,78 @@ class PlatformServer:
     def close(self) -> None:
         """Stop every worker and close the database."""
         self._closing.set()
+        self._changed.set()
         for thread in self._threads:
             if thread.is_alive():
                 thread.join()
         self.instances.close()
         self.supervisor.close()
+        try:
+            self.front_end.leave()
+        except NOT_REACHED as error:  # the others find out that it does not beat any more
+            log.warning("front_end_not_taken_out", error=str(getattr(error, "orig", error)))
         self.guard.close()
 
+    def notice(self) -> None:
+        """See at once what others have changed; where the database cannot be reached, what is known stays in force."""
+        with suppress(*NOT_REACHED):
+            if self.guard.refresh():
+                self.front_end.notice()
+
+    def license_changed(self) -> None:
+        """After this server itself has changed the license: what follows from it is done at once."""
+        with suppress(*NOT_REACHED):  # else at the next beat
+            self.front_end.notice()
+
     def _keep_up(self) -> None:
-        rounds = round(TICK_SECONDS / REFRESH_SECONDS)
-        count = 0
+        ticks_at = time.monotonic() + TICK_SECONDS
 
         def keep_up() -> None:
-            nonlocal count
-            count += 1
-            self.guard.refresh()
-            if count % rounds == 0:
+            nonlocal ticks_at
+            self._changed.clear()
+            if self.guard.refresh():
+                self.front_end.notice()
+            if time.monotonic() >= ticks_at:
+                ticks_at = time.monotonic() + TICK_SECONDS
                 self.guard.tick()
 
-        self._every(REFRESH_SECONDS, keep_up, failed="keep_up_failed")
+        self._every(REFRESH_SECONDS, keep_up, failed="keep_up_failed", wakes=self._changed)
+
+    def _beat(self) -> None:
+        self._every(self.front_end.every.total_seconds(), self.front_end.beat, failed="beat_failed")
 
     def _stop_expired(self) -> None:
         self._every(EXPIRY_SECONDS, self.instances.stop_expired, failed="stop_expired_failed")
 
-    def _every(self, seconds: float, work: Callable[[], None], *, failed: str) -> None:
+    def _listen(self) -> None:
+        """Hear of changes at once, where the database tells of them; looking for them goes on beside it."""
+
+        def listen() -> None:
+            listener = self.guard.database.listener()
+            if listener is None:
+                self._closing.wait()
+                return
+            with closing(listener):
+                while not self._closing.is_set():
+                    if listener.hear(LISTEN_SECONDS):
+                        self._changed.set()
+
+        self._every(LISTEN_AGAIN_SECONDS, listen, failed="listen_failed")
+
+    def _every(
+        self, seconds: float, work: Callable[[], None], *, failed: str, wakes: threading.Event | None = None
+    ) -> None:
+        """Do a piece of work again and again until the server closes. It fails for itself alone, and that is told."""
         away = False
-        while not self._closing.wait(seconds):
+        while True:
+            (wakes or self._closing).wait(seconds)
+            if self._closing.is_set():
+                return
             try:
                 work()
-            except OperationalError as error:  # told once, and once more when it is over
+            except NOT_REACHED as error:  # told once, and once more when it is over
                 if not away:
-                    log.warning("database_unavailable", during=failed, error=str(error.orig))
+                    log.warning("database_unavailable", during=failed, error=str(getattr(error, "orig", error)))
                 away = True
             except Exception:  # whatever it is, the next round tries again; the snapshot stays in force
                 log.exception(failed)

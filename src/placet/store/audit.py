@@ -44,6 +44,7 @@ class Event(StrEnum):
     TOKEN_REVOKED = "token.revoked"  # noqa: S105
     SIGNED_IN = "session.signed_in"
     SIGNED_OUT = "session.signed_out"
+    FRONT_END_REMOVED = "front_end.removed"
 
 
 class AuditEvent(msgspec.Struct, frozen=True, kw_only=True):

@@ -191,10 +191,11 @@ def locks_rows(connection: Connection) -> bool:
     return connection.dialect.name != "sqlite"
 
 
-_CLOCKS = {
-    "sqlite": Hot("SELECT CAST(ROUND((julianday('now') - 2440587.5) * 86400000) AS INTEGER) * 1000"),  # its day in ms
-    "postgresql": Hot("SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)"),
+_CLOCK_TERMS = {
+    "sqlite": "CAST(ROUND((julianday('now') - 2440587.5) * 86400000) AS INTEGER) * 1000",  # its day has milliseconds
+    "postgresql": "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)",
 }
+_CLOCKS = {name: Hot(f"SELECT {term}") for name, term in _CLOCK_TERMS.items()}
 
 
 def clock(connection: Connection) -> int:
@@ -241,27 +242,19 @@ def listener(engine: Engine) -> "Listener | None":
         return None
     from placet.store.postgresql import Listener  # noqa: PLC0415
 
-    pooled = engine.raw_connection()
-    connection: Any = pooled.driver_connection
-    pooled.detach()  # it is nobody else's, and not one of the pool's
-    return Listener(connection)
+    return Listener(engine.connect())
 
 
 class now_microseconds(FunctionElement[int]):  # noqa: N801 - it is a function of SQL
-    """The moment by the database's clock, in microseconds since the epoch (SQLite's has milliseconds)."""
+    """What :func:`clock` answers, as a part of a statement."""
 
     inherit_cache = True
     type = BigInteger()
 
 
-@compiles(now_microseconds, "sqlite")
-def _now_sqlite(_element: now_microseconds, _compiler: SQLCompiler, **_options: Any) -> str:
-    return "CAST(strftime('%s', 'now') * 1000 + substr(strftime('%f', 'now'), 4) AS INTEGER) * 1000"
-
-
-@compiles(now_microseconds, "postgresql")
-def _now_postgresql(_element: now_microseconds, _compiler: SQLCompiler, **_options: Any) -> str:
-    return "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)"
+@compiles(now_microseconds)
+def _clock_term(_element: now_microseconds, compiler: SQLCompiler, **_options: Any) -> str:
+    return f"({_CLOCK_TERMS[compiler.dialect.name]})"
 
 
 class ByCodePoint(FunctionElement[str]):

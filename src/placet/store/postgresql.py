@@ -9,6 +9,8 @@ from collections.abc import Generator
 from typing import Any
 
 import psycopg
+from sqlalchemy import Connection
+from sqlalchemy.exc import OperationalError
 
 ANSWER_SECONDS = 7.0
 """How long an answer is waited for: longer than the server lets a statement take."""
@@ -42,15 +44,23 @@ class BoundedConnection(psycopg.Connection[Any]):
 class Listener:
     """A connection of its own that hears when somebody changes what bears on the license."""
 
-    def __init__(self, connection: psycopg.Connection[Any]) -> None:
-        self._connection = connection
-        connection.autocommit = True
-        connection.execute(f"LISTEN {CHANNEL}")
+    def __init__(self, connection: Connection) -> None:
+        driver: Any = connection.connection.driver_connection
+        connection.detach()  # it is nobody else's, and not one of the pool's
+        self._driver: psycopg.Connection[Any] = driver
+        driver.autocommit = True
+        try:
+            driver.execute(f"LISTEN {CHANNEL}")
+        except psycopg.Error as error:
+            raise OperationalError(None, None, error) from error
 
     def hear(self, seconds: float) -> bool:
-        """Wait for news, at most so long; answers whether there are any. Raises ``psycopg.Error``."""
-        return any(True for _ in self._connection.notifies(timeout=seconds, stop_after=1))
+        """Wait for news, at most so long; answers whether there are any. Raises SQLAlchemy's ``OperationalError``."""
+        try:
+            return any(True for _ in self._driver.notifies(timeout=seconds, stop_after=1))
+        except psycopg.Error as error:
+            raise OperationalError(None, None, error) from error
 
     def close(self) -> None:
         """Close the connection."""
-        self._connection.close()
+        self._driver.close()

@@ -250,6 +250,7 @@ front_ends = Table(
     Column("license_digest", String(64)),
     Column("started_at", Instant, nullable=False),
     Column("beaten_at", Instant, nullable=False),
+    Column("lives_until", Instant, nullable=False),
 )
 
 usage_samples = Table(

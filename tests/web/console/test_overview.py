@@ -137,7 +137,7 @@ def test_without_a_license_usage_is_not_measured_against_anything(
 ) -> None:
     page = overview(developer)
     assert not page.all(role="meter")
-    assert "Front-end Servers no license says how many 1 in use" in page.text
+    assert "Front-end Servers no license says how many 0 in use" in page.text
     assert "over the limit" not in page.text
 
 

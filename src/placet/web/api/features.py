@@ -24,7 +24,7 @@ class FeatureController(Controller):
     @get(opt=requires(Access.SIGNED_IN), sync_to_thread=True)
     def features(self, server: Server) -> list[dict[str, Any]]:
         """Every feature as the license grants it here."""
-        server.guard.refresh()
+        server.notice()
         status = server.guard.status()
         return [feature_members(status, name) for name in status.features]
 
@@ -62,7 +62,7 @@ class FeatureController(Controller):
 
 def _status(server: PlatformServer, feature: str) -> Status:
     """Answer the license as it stands, for a feature there is."""
-    server.guard.refresh()
+    server.notice()
     status = server.guard.status()
     if feature not in status.features:
         known = ", ".join(status.features)

@@ -22,7 +22,7 @@ class RunController(Controller):
     @post(opt=requires(Access.SIGNED_IN), request_max_body_size=ARCHIVE_BODY, sync_to_thread=True)
     def start(self, server: Server, request: Request[Any, Any, Any], body: RawBody) -> dict[str, Any]:
         """Run the module whose zip is the body privately, at ``/personal/{id}/``."""
-        server.guard.refresh()
+        server.notice()
         return _instance(server.instances.start(body, Purpose.RUN, actor=caller_of(request).name))
 
     @get(opt=requires(Access.SIGNED_IN))
@@ -51,7 +51,7 @@ class DebugController(Controller):
     @post(opt=requires(Access.SIGNED_IN), request_max_body_size=ARCHIVE_BODY, sync_to_thread=True)
     def start(self, server: Server, request: Request[Any, Any, Any], body: RawBody) -> dict[str, Any]:
         """Run the module whose zip is the body under a debugger, and answer where its DAP server listens."""
-        server.guard.refresh()
+        server.notice()
         return _instance(server.instances.start(body, Purpose.DEBUG, actor=caller_of(request).name))
 
     @get(opt=requires(Access.SIGNED_IN))

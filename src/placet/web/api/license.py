@@ -31,7 +31,7 @@ class LicenseController(Controller):
     @get(opt=requires(Access.SIGNED_IN), sync_to_thread=True)
     def status(self, server: Server) -> dict[str, Any]:
         """The license as it stands on this server."""
-        server.guard.refresh()
+        server.notice()
         return status_document(server.guard.status(), server.guard.license_id)
 
     @put(opt=requires(Access.ADMINISTRATOR), request_max_body_size=DOCUMENT_BODY, sync_to_thread=True)
@@ -42,12 +42,13 @@ class LicenseController(Controller):
             actor=caller_of(request).name,
             **flags(request, "dry_run", "acknowledge"),
         )
+        server.license_changed()
         return _outcome(outcome)
 
     @get("/request", opt=requires(Access.SIGNED_IN), sync_to_thread=True)
     def request_file(self, server: Server) -> Response[bytes]:
         """The signed request for a license of this server, to be sent to the vendor."""
-        server.guard.refresh()
+        server.notice()
         data = server.guard.request(product_version=__version__)
         name = f"license-request-{server.guard.status().serial_number}.json"
         headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
@@ -85,6 +86,7 @@ class LicenseController(Controller):
         """Put a license of the history in force again."""
         acknowledge = data.acknowledge or flags(request, "acknowledge")["acknowledge"]
         outcome = server.guard.restore(data.id, actor=caller_of(request).name, acknowledge=acknowledge)
+        server.license_changed()
         return _outcome(outcome)
 
     @put("/status-list", opt=requires(Access.ADMINISTRATOR), request_max_body_size=DOCUMENT_BODY, sync_to_thread=True)

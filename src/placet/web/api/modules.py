@@ -40,7 +40,7 @@ class ModuleController(Controller):
     def publish(self, server: Server, request: Request[Any, Any, Any], body: RawBody) -> Response[dict[str, Any]]:
         """Publish the module whose zip is the body. ``?dry_run`` answers what it would do."""
         dry_run = flags(request, "dry_run")["dry_run"]
-        server.guard.refresh()
+        server.notice()
         published = server.publisher.publish(body, actor=caller_of(request).name, dry_run=dry_run)
         return Response(_published(published), status_code=200 if dry_run else 201)
 
@@ -73,8 +73,9 @@ class ModuleController(Controller):
         self, server: Server, request: Request[Any, Any, Any], name: ModuleName, data: JSONBody[Query]
     ) -> dict[str, Any]:
         """Test a query against the module's database, in a transaction that is always rolled back."""
-        server.guard.refresh()
+        server.notice()
         decision = server.guard.require("test_query")
+        server.front_end.require()
         version = _active(server, name)
         result = test_query(
             server.layout.module_database(name), data.sql, parameters=data.parameters, max_rows=data.max_rows

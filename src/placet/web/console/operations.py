@@ -7,7 +7,7 @@ def possible(status: Status) -> tuple[Decision, ...]:
     """Answer a decision for each operation, in the product's order."""
     return tuple(
         decide(status, operation.name, {name: Amount(1) for name in operation.consumes})
-        for operation in status.product.operations
+        for operation in status.product.tasks
     )
 
 

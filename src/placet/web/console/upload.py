@@ -89,6 +89,7 @@ def _install(server: PlatformServer, upload: Upload, data: bytes, actor: str) ->
     except Refused as error:
         title = "The license was not installed" if upload.install else "This license cannot be installed"
         return Result(title=title, refusal=error.decision, http_status=error.decision.http_status)
+    server.license_changed()
     return _result("The license is installed" if outcome.installed else "What this license would change", outcome)
 
 

@@ -36,6 +36,7 @@ def upgrade() -> None:
     sa.Column('license_digest', sa.String(length=64), nullable=True),
     sa.Column('started_at', sa.BigInteger(), nullable=False),
     sa.Column('beaten_at', sa.BigInteger(), nullable=False),
+    sa.Column('lives_until', sa.BigInteger(), nullable=False),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_front_ends'))
     )
     op.create_table('holder_days',
