@@ -1,7 +1,8 @@
 """Private instances: a developer's module, run or debugged beside the published ones, at ``/personal/<id>/``.
 
 An instance has its own files and its own database, made from its ``schema.sql``. It lives until it is stopped, its time
-is up or the server stops. Its id is 128 random bits: who does not know it cannot reach it.
+is up or the server stops, and holds a seat for so long; a license that lapses meanwhile does not stop it. Its id is 128
+random bits: who does not know it cannot reach it.
 """
 
 import secrets
@@ -17,6 +18,7 @@ from placet.enforcement import Decision
 from placet.guard import Guard
 from placet.platform.build import MODULE, compile_module, install_only, open_archive, schema_of
 from placet.platform.front_ends import FrontEnd
+from placet.platform.instance_seats import InstanceSeats
 from placet.platform.layout import Layout, remove_tree
 from placet.platform.schema import apply_schema
 from placet.platform.workers import DebugAddress, Worker, WorkerSpec, start_worker
@@ -73,6 +75,7 @@ class Instances:
         self._layout = layout
         self._lasting = lasting
         self._instances: dict[str, Instance] = {}
+        self._seats = InstanceSeats(guard)
         self._starting = 0
         self._lock = threading.Lock()
 
@@ -81,13 +84,15 @@ class Instances:
 
         Raises ``Refused`` (the license), ``ModuleProblem`` (the module) or :class:`TooManyInstances`.
         """
-        decision = self._guard.require(purpose)
+        self._guard.require(purpose)
         self._front_end.require()
         self._take_place()
         directory = self._layout.runs / secrets.token_hex(16)
         try:
+            decision = self._seats.take(directory.name, purpose, actor=actor)
             instance = self._start(archive, purpose, directory, actor=actor, decision=decision)
         except BaseException:
+            self._seats.give_back(directory.name)
             remove_tree(directory)
             raise
         finally:
@@ -126,6 +131,10 @@ class Instances:
                 with suppress(UnknownInstance):  # somebody else has just stopped it
                     self.stop(instance.id, instance.purpose, actor=BY_THE_CLOCK)
 
+    def keep_seats(self) -> None:
+        """Go on holding the seats of the instances there are. Meant for once a minute."""
+        self._seats.keep()
+
     def close(self) -> None:
         """Stop every instance."""
         with self._lock:
@@ -134,8 +143,10 @@ class Instances:
             self._end(instance)
 
     def recover(self) -> None:
-        """After a start: remove what instances of before left."""
-        for leftover in self._layout.runs.iterdir():
+        """After a start: remove what instances of before left, and give their seats back."""
+        leftovers = list(self._layout.runs.iterdir())
+        self._seats.forget({leftover.name for leftover in leftovers})
+        for leftover in leftovers:
             remove_tree(leftover)
 
     def _start(self, archive: bytes, purpose: Purpose, directory: Path, *, actor: str, decision: Decision) -> Instance:
@@ -183,6 +194,7 @@ class Instances:
 
     def _end(self, instance: Instance) -> None:
         instance.worker.stop()
+        self._seats.give_back(instance.id)
         remove_tree(self._layout.runs / instance.id)
 
     def _record(self, event: audit.Event, actor: str, instance: Instance) -> None:

@@ -1,10 +1,11 @@
 """The Platform Server as a product: what it licenses, and what each of its operations needs and consumes."""
 
-from placet.enforcement import Code, Limit, Operation, Product, Switch
+from placet.enforcement import Code, Limit, Operation, Product, Seats, Switch
 
 SOFTWARE_UNITS = "software_units"
 USERS = "users"
 FRONT_END_SERVERS = "front_end_servers"
+PRIVATE_INSTANCES = "private_instances"
 
 PLATFORM_SERVER = Product(
     "platform_server",
@@ -20,6 +21,7 @@ PLATFORM_SERVER = Product(
         ),
         Limit(USERS, "Users", included=None),
         Limit(FRONT_END_SERVERS, "Front-end Servers", included=1),
+        Seats(PRIVATE_INSTANCES, "Private Instances", included=None),
     ),
     operations=(
         Operation("publish", consumes=(SOFTWARE_UNITS,)),

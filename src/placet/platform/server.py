@@ -141,6 +141,7 @@ class PlatformServer:
             if time.monotonic() >= ticks_at:
                 ticks_at = time.monotonic() + TICK_SECONDS
                 self.guard.tick()
+                self.instances.keep_seats()
 
         self._every(REFRESH_SECONDS, keep_up, failed="keep_up_failed", wakes=self._changed)
 
@@ -148,7 +149,11 @@ class PlatformServer:
         self._every(self.front_end.every.total_seconds(), self.front_end.beat, failed="beat_failed")
 
     def _stop_expired(self) -> None:
-        self._every(EXPIRY_SECONDS, self.instances.stop_expired, failed="stop_expired_failed")
+        def end_what_is_over() -> None:
+            self.instances.stop_expired()
+            self.guard.expire_leases()
+
+        self._every(EXPIRY_SECONDS, end_what_is_over, failed="stop_expired_failed")
 
     def _listen(self) -> None:
         """Hear of changes at once, where the database tells of them; looking for them goes on beside it."""

@@ -21,6 +21,7 @@ from placet.web.api.license import LicenseController
 from placet.web.api.modules import ModuleController
 from placet.web.api.operations import health, metrics, ready
 from placet.web.api.people import TokenController, UserController, audit_events
+from placet.web.api.seats import SeatController, SeatRulesController, seat_denials
 from placet.web.console import ROUTES, problem_page, public_problem_page
 from placet.web.edge import Edge
 from placet.web.problems import answer_problem
@@ -28,12 +29,15 @@ from placet.web.problems import answer_problem
 API: list[Any] = [
     LicenseController,
     FeatureController,
+    SeatController,
+    SeatRulesController,
     ModuleController,
     RunController,
     DebugController,
     UserController,
     TokenController,
     audit_events,
+    seat_denials,
     health,
     ready,
     metrics,

@@ -14,7 +14,14 @@ from litestar.exceptions import HTTPException, ValidationException
 from sqlalchemy.exc import OperationalError
 
 from placet.enforcement import Decision, Refused, catalogue
-from placet.guard import AcknowledgementRequired, StatusListOutdated, UnknownLicense
+from placet.guard import (
+    AcknowledgementRequired,
+    StatusListOutdated,
+    TooManyReserved,
+    UnknownLease,
+    UnknownLicense,
+    UnknownReservation,
+)
 from placet.license import DocumentRejected
 from placet.platform.instances import TooManyInstances, UnknownInstance
 from placet.platform.people import UnknownToken, UnknownUser
@@ -80,6 +87,9 @@ _SIMPLE: Mapping[type[Exception], tuple[str, str, int]] = {
     UnknownInstance: ("unknown_instance", "No such private instance", 404),
     TooManyInstances: ("too_many_instances", "Too many private instances", 409),
     UnknownLicense: ("unknown_license", "No such entry in the license history", 404),
+    UnknownLease: ("unknown_lease", "No such lease", 404),
+    UnknownReservation: ("unknown_reservation", "No such reservation", 404),
+    TooManyReserved: ("too_many_reserved", "More reserved than there is", 409),
     UnknownUser: ("unknown_user", "No such user", 404),
     UnknownToken: ("unknown_token", "No such token", 404),
     NameTaken: ("name_taken", "The name is taken", 409),

@@ -82,7 +82,7 @@ def feature_members(status: Status, name: str) -> dict[str, Any]:
     """A feature as the license grants it here: ``limit`` is null where it is unlimited."""
     feature = status.features[name]
     members: dict[str, Any] = {"name": name, "title": feature.title, "kind": feature.kind, "licensed": feature.licensed}
-    if feature.kind == "limit":
+    if feature.kind in {"limit", "seats"}:
         members |= {
             "limit": feature.limit,
             "tolerated_limit": feature.tolerated_limit,

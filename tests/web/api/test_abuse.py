@@ -15,6 +15,7 @@ from contract.surfaces import as_problem
 
 pytestmark = [pytest.mark.server, on_each_database]
 
+SEATS = "/api/v1/features/private_instances"
 ARCHIVE_CAP = 64 * 1024 * 1024
 
 
@@ -84,6 +85,8 @@ def test_what_cannot_be_done_to_it_is_405(server: ServerProcess, method: str, pa
         *(("DELETE", f"/api/v1/{name}") for name in ("modules/shop", "tokens/1")),
         ("PUT", "/api/v1/license"),
         ("PUT", "/api/v1/license/status-list"),
+        *(("GET", f"{SEATS}/{name}") for name in ("leases", "queue", "reservations", "seat-rules")),
+        *(("POST", f"{SEATS}/leases"), ("DELETE", f"{SEATS}/leases/{'0' * 36}"), ("GET", "/api/v1/denials")),
     ],
 )
 def test_nobody_is_told_to_sign_in(server: ServerProcess, method: str, path: str) -> None:

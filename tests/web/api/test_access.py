@@ -32,6 +32,12 @@ ADMINISTRATORS = {
     ("POST", "/api/v1/tokens"),
     ("DELETE", "/api/v1/tokens/{token_id:int}"),
     ("GET", "/api/v1/audit"),
+    ("GET", "/api/v1/denials"),
+    ("GET", "/api/v1/features/{name:str}/reservations"),
+    ("PUT", "/api/v1/features/{name:str}/reservations/{kind:str}/{subject:str}"),
+    ("DELETE", "/api/v1/features/{name:str}/reservations/{kind:str}/{subject:str}"),
+    ("GET", "/api/v1/features/{name:str}/seat-rules"),
+    ("PUT", "/api/v1/features/{name:str}/seat-rules"),
 }
 
 

@@ -14,6 +14,7 @@ from contract.surfaces import as_problem
 from placet.store.credentials import Role
 
 NOBODYS_ID = "0" * 32
+SEATS = "/api/v1/features/private_instances"
 EVERYBODYS = [
     *(("GET", f"/api/v1/{name}") for name in ("license", "license/request", "license/history", "features", "modules")),
     *(("GET", f"/api/v1/{name}") for name in ("runs", "debug-sessions", "features/users/usage", "modules/none")),
@@ -22,12 +23,18 @@ EVERYBODYS = [
     *(("DELETE", f"/api/v1/{kind}/{NOBODYS_ID}") for kind in ("runs", "debug-sessions")),
     *(("POST", f"/api/v1/{name}") for name in ("modules", "runs", "debug-sessions", "modules/none/queries")),
     ("DELETE", "/api/v1/modules/none"),
+    *((method, f"{SEATS}/leases") for method in ("GET", "POST")),
+    *((method, f"{SEATS}/leases/{'0' * 36}") for method in ("PUT", "DELETE")),
+    ("GET", f"{SEATS}/queue"),
 ]
 ADMINISTRATORS = [
     *(("GET", f"/api/v1/{name}") for name in ("users", "tokens", "audit")),
     *(("POST", f"/api/v1/{name}") for name in ("users", "tokens", "users/none/activate", "users/none/deactivate")),
     *(("PUT", "/api/v1/license"), ("PUT", "/api/v1/license/status-list"), ("POST", "/api/v1/license/restore")),
     ("DELETE", "/api/v1/tokens/4711"),
+    *(("GET", path) for path in ("/api/v1/denials", f"{SEATS}/reservations", f"{SEATS}/seat-rules")),
+    *((method, f"{SEATS}/reservations/user/none") for method in ("PUT", "DELETE")),
+    ("PUT", f"{SEATS}/seat-rules"),
 ]
 
 

@@ -44,6 +44,11 @@ class FeatureController(Controller):
         allocations = [
             {"holder": item.holder, "amount": item.amount, "changed_at": rfc3339(item.changed_at)} for item in held
         ]
+        if status.features[name].kind == "seats":
+            allocations = [
+                {"holder": item.holder, "amount": item.amount, "changed_at": rfc3339(item.acquired_at)}
+                for item in server.guard.leases(name)
+            ]
         hours = [{"at": rfc3339(item.sampled_at), "used": item.used, "limit": item.maximum} for item in samples]
         members = {"allocations": allocations, "history": hours}
         return feature_members(status, name) | members | history_members(found, first, end)

@@ -199,6 +199,30 @@ EDGE_PROBLEMS: Mapping[str, EdgeProblem] = MappingProxyType(
                 "See the numbers with 'placet license history'.",
             ),
         ),
+        "unknown_lease": EdgeProblem(
+            "No such lease",
+            404,
+            Advice(
+                "There is no lease of that id: it was given back, or it has expired and its seat is free for others.",
+                "Acquire a seat again. See the leases there are with 'placet seat list'.",
+            ),
+        ),
+        "unknown_reservation": EdgeProblem(
+            "No such reservation",
+            404,
+            Advice(
+                "No seats of the feature are reserved for that user or group.",
+                "See what is reserved with 'placet seat reservations'.",
+            ),
+        ),
+        "too_many_reserved": EdgeProblem(
+            "More reserved than there is",
+            409,
+            Advice(
+                "All reservations of a feature together cannot be for more seats than the license has.",
+                "Reserve fewer, or give up another reservation: 'placet seat unreserve'.",
+            ),
+        ),
         "unknown_user": EdgeProblem(
             "No such user",
             404,
