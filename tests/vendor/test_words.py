@@ -51,6 +51,20 @@ def test_grants_are_switches_and_limits() -> None:
     }
 
 
+def test_seats_are_granted_beside_them() -> None:
+    assert grants(["run"], ["users=3"], ["desks=50%"], seats=["Desks=4"]) == {
+        "run": Grant(kind="switch"),
+        "users": Grant(kind="limit", limit=3),
+        "desks": Grant(kind="seats", limit=4, tolerance_percent=50),
+    }
+    for features, limits, seats in ((["desks"], [], ["desks=1"]), ([], ["desks=1"], ["desks=1"])):
+        with pytest.raises(Mistaken, match="and as seats"):
+            grants(features, limits, [], seats=seats)
+    for number in ("-1", "x", ""):
+        with pytest.raises(Mistaken):
+            grants([], [], [], seats=[f"desks={number}"])
+
+
 def test_the_largest_limit_and_no_larger_one() -> None:
     assert grants([], [f"users={LARGEST_LIMIT}"], [])["users"].limit == LARGEST_LIMIT
     with pytest.raises(Mistaken, match="from 0 to 1,000,000,000,000"):

@@ -131,6 +131,7 @@ def rotate(directory: Path, *, ask: bool, as_json: bool) -> None:
 @click.option("--grace", metavar="DURATION", help="How long it warns after expiry before it refuses, such as 30d.")
 @click.option("--feature", "features", metavar="NAME", multiple=True, help="A feature that is switched on; repeat it.")
 @click.option("--limit", "limits", metavar="NAME=N", multiple=True, help="A feature up to N; repeat it.")
+@click.option("--seats", metavar="NAME=N", multiple=True, help="A feature used by N at the same time; repeat it.")
 @click.option(
     "--tolerance", "tolerances", metavar="NAME=10%", multiple=True, help="How far past a limit it warns only."
 )
@@ -236,7 +237,7 @@ def _order(words: dict[str, Any], now: datetime) -> "Order":
         expires_at=read.end("--expires", words["expires"], now) if words["expires"] is not None else now + _YEAR,
         starts_at=read.beginning("--not-before", words["not_before"], now) if words["not_before"] is not None else None,
         grace=read.duration("--grace", words["grace"]) if words["grace"] is not None else timedelta(0),
-        features=read.grants(words["features"], words["limits"], words["tolerances"]),
+        features=read.grants(words["features"], words["limits"], words["tolerances"], seats=words["seats"]),
         enforcement=Enforcement(words["enforcement"]),
         evaluation=evaluation,
         edition=read.one_line("edition", words["edition"], 200) if words["edition"] is not None else None,

@@ -42,14 +42,21 @@ def feature_name(text: str) -> str:
     return name
 
 
-def grants(features: Sequence[str], limits: Sequence[str], tolerances: Sequence[str]) -> dict[str, Grant]:
-    """Read switches (``test-query``), limits (``users=25``) and tolerances (``users=10%``) into what is granted."""
+def grants(
+    features: Sequence[str], limits: Sequence[str], tolerances: Sequence[str], *, seats: Sequence[str] = ()
+) -> dict[str, Grant]:
+    """Read what is granted: switches (``test-query``), limits (``users=25``), tolerances (``users=10%``), seats."""
     switches = [feature_name(text) for text in features]
     _check_once("feature", switches)
     maxima = {name: _maximum(name, text) for name, text in _assignments("limit", limits, "25").items()}
+    at_once = {name: _maximum(name, text) for name, text in _assignments("seats", seats, "25").items()}
+    if both := sorted(maxima.keys() & at_once.keys()):
+        raise Mistaken(f"The feature {both[0]} is given as a limit and as seats. It can be one of them.")
+    maxima |= at_once
     percents = {name: _percent(name, text) for name, text in _assignments("tolerance", tolerances, "10%").items()}
     if both := [name for name in switches if name in maxima]:
-        raise Mistaken(f"The feature {both[0]} is given as a switch and as a limit. It can be one of them.")
+        other = "seats" if both[0] in at_once else "a limit"
+        raise Mistaken(f"The feature {both[0]} is given as a switch and as {other}. It can be one of them.")
     if limitless := [name for name in percents if name not in maxima]:
         raise Mistaken(f"There is a tolerance for {limitless[0]}, but no limit. Add --limit {limitless[0]}=N.")
     if len(switches) + len(maxima) > MOST_FEATURES:
@@ -58,7 +65,8 @@ def grants(features: Sequence[str], limits: Sequence[str], tolerances: Sequence[
         )
     granted = {name: Grant(kind="switch") for name in switches}
     for name, limit in maxima.items():
-        granted[name] = Grant(kind="limit", limit=limit, tolerance_percent=percents.get(name, 0))
+        kind = "seats" if name in at_once else "limit"
+        granted[name] = Grant(kind=kind, limit=limit, tolerance_percent=percents.get(name, 0))
     return granted
 
 
