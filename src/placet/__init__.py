@@ -7,8 +7,20 @@ What a product that embeds Placet needs is here; it is imported when it is first
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from placet.enforcement import Code, Decision, Limit, Operation, Policy, Product, Refused, Status, Switch
-    from placet.guard import Guard
+    from placet.enforcement import (
+        Code,
+        Decision,
+        Limit,
+        Metered,
+        Operation,
+        Policy,
+        Product,
+        Refused,
+        Seats,
+        Status,
+        Switch,
+    )
+    from placet.guard import Guard, Lease, Queued
 
 __version__ = "0.1.0"
 
@@ -16,15 +28,21 @@ __all__ = [
     "Code",
     "Decision",
     "Guard",
+    "Lease",
     "Limit",
+    "Metered",
     "Operation",
     "Policy",
     "Product",
+    "Queued",
     "Refused",
+    "Seats",
     "Status",
     "Switch",
     "__version__",
 ]
+
+_OF_GUARD = frozenset({"Guard", "Lease", "Queued"})
 
 
 def __getattr__(name: str) -> Any:
@@ -32,4 +50,4 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'placet' has no attribute {name!r}")
     from importlib import import_module  # noqa: PLC0415
 
-    return getattr(import_module("placet.guard" if name == "Guard" else "placet.enforcement"), name)
+    return getattr(import_module("placet.guard" if name in _OF_GUARD else "placet.enforcement"), name)
