@@ -49,9 +49,9 @@ check: $(VENV)/.dev ## format, lint, types, import layers, generated pages, and 
 format: $(VENV)/.dev ## format and mend what ruff can mend
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
 
-bench: $(VENV)/.dev ## measure, each figure beside its floor
+bench: $(VENV)/.dev ## measure, each figure beside its floor (BENCH="--quick", "--full", "--json FILE" ...)
 	@$(BIN)/python -m compileall -q src benchmarks
-	@$(BIN)/python benchmarks/run.py
+	@$(BIN)/python benchmarks/run.py $(BENCH)
 
 docs: $(VENV)/.dev ## the manual, into build/docs
 	@$(BIN)/python scripts/generate_docs.py
