@@ -10,7 +10,9 @@ from builders import DAY, SECOND
 from guard_support.guards import Clock, install
 from guard_support.seats import MINUTE, SHORT, holders, refusal, seated, seats, taken
 from placet.enforcement import Code, ProductError, Refused
+from placet.enforcement.seating import Claim
 from placet.guard import Guard, UnknownLease
+from placet.guard.leasing import Wish
 from placet.store import denials
 
 
@@ -73,6 +75,21 @@ def test_renewing_by_id(guard: Guard) -> None:
             guard.renew_lease(nobody, MINUTE)
         with pytest.raises(UnknownLease):
             guard.release_lease(nobody)
+
+
+def test_a_lease_given_back_while_it_is_renewed_stays_so(guard: Guard) -> None:
+    lease = guard.lease("desks", "ann", MINUTE)
+    wish = Wish(
+        feature="desks", claim=Claim("ann", None, 1), period=MINUTE, actor="ann", lease_id=lease.id
+    )  # as a renewal asks, once it has found its lease
+    guard.release_lease(lease.id)
+    with pytest.raises(UnknownLease):
+        guard._given(wish, guard._ask(wish))
+    another = guard.lease("desks", "ann", MINUTE)
+    with pytest.raises(UnknownLease):
+        guard._given(wish, guard._ask(wish))
+    assert holders(guard.leases("desks")) == ["ann"]
+    assert guard.find_lease(another.id).expires_at == another.expires_at
 
 
 def test_an_expired_lease_counts_no_more(guard: Guard) -> None:

@@ -140,7 +140,8 @@ def test_a_seat_is_borrowed(server: ConsoleServer, ann: httpx2.Client, root: htt
     assert ann.delete(f"{LEASES}/{lease['id']}").status_code == 200
     assert acquire(root, borrow=3600).status_code == 201
     events = [event["event"] for event in root.get("/api/v1/audit").json()]
-    assert events[:4] == ["lease.borrowed", "lease.returned", "seats.rules_changed", "lease.borrowed"]
+    mine = [event for event in events if event.startswith(("lease.", "seats."))]
+    assert mine == ["lease.borrowed", "lease.returned", "seats.rules_changed", "lease.borrowed"]
 
 
 def test_reservations(ann: httpx2.Client, bob: httpx2.Client, root: httpx2.Client) -> None:
