@@ -16,8 +16,10 @@ class Blocks(Protocol):
 
     clock: Callable[[], float]
 
-    def take_block(self, feature: str, size: int, /, *, holder: str, at_least: int = 1) -> Block:
-        """Lease units ahead."""
+    def next_block(
+        self, feature: str, size: int, /, *, holder: str, at_least: int = 1, spent: Block | None = None
+    ) -> tuple[Block, float]:
+        """Lease units ahead, and close a block that is spent; answers also until when what allowed it stays so."""
         ...
 
     def return_block(self, block_id: int, used: int, /) -> Block:
@@ -68,16 +70,29 @@ class BlockCounter:
         """Have ``amount`` units in a block of the period under way, by a license that allows it."""
         if amount < 1:
             raise ValueError(f"{amount!r} is not a number of units to take: 1 or more.")
-        decision, period_starts_at, until = self._blocks.usable(self._feature)
-        block = self._block
-        if block is None or not decision.allowed or amount > self._left or block.period_starts_at != period_starts_at:
+        if self._left >= amount and self._is_usable():
+            return
+        if self._left:
             self._give_back()
-            if not decision.allowed:
-                raise Refused(decision)
-            size = max(self._size, amount)
-            self._block = self._blocks.take_block(self._feature, size, holder=self._holder, at_least=amount)
-            self._left = self._block.size
+        size = max(self._size, amount)
+        try:
+            self._block, until = self._blocks.next_block(
+                self._feature, size, holder=self._holder, at_least=amount, spent=self._block
+            )
+        except Refused:
+            self._give_back()
+            raise
+        self._left = self._block.size
         self._until = min(until, self._clock() + LOOKS_AGAIN_SECONDS)
+
+    def _is_usable(self) -> bool:
+        """Whether the block may still be used; one that the license allows no longer is given back at once."""
+        decision, period_starts_at, until = self._blocks.usable(self._feature)
+        if not decision.allowed:
+            self._give_back()
+            raise Refused(decision)
+        self._until = min(until, self._clock() + LOOKS_AGAIN_SECONDS)
+        return self._block is not None and self._block.period_starts_at == period_starts_at
 
     def _give_back(self) -> None:
         if self._block is not None:

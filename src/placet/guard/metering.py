@@ -95,6 +95,16 @@ class Metering(Judge):
 
         Raises :class:`Refused` where not even those are left.
         """
+        return self.next_block(feature, size, holder=holder, at_least=at_least)[0]
+
+    def next_block(
+        self, feature: str, size: int, /, *, holder: str, at_least: int = 1, spent: Block | None = None
+    ) -> tuple[Block, float]:
+        """Lease like :meth:`take_block`, and close ``spent``, all of whose units were used, in the same transaction.
+
+        Answers the block, and until when (seconds since the epoch) what allowed it stays the same. Raises
+        :class:`Refused`, and :class:`UnknownBlock` where somebody closed ``spent`` as used in part.
+        """
         self._check_metered(feature)
         check_holder(holder)
         check_amount(feature, size)
@@ -107,21 +117,23 @@ class Metering(Judge):
             decision = decide_use(status, CONSUME, feature, Amount(wanted))
             if not decision.allowed or found.period_starts_at is None:
                 raise Refused(decision)
-            block_id = metering.take_block(
-                connection,
-                feature,
-                stored.facts.meters[feature],
-                found.period_starts_at,
-                holder=holder,
-                size=wanted,
-                limit=found.tolerated_limit,
-                now=self.now(),
-            )
-            block = metering.read_block(connection, block_id)
+            try:
+                block = metering.take_block(
+                    connection,
+                    feature,
+                    stored.facts.meters[feature],
+                    found.period_starts_at,
+                    holder=holder,
+                    size=wanted,
+                    limit=found.tolerated_limit,
+                    now=self.now(),
+                    spent=spent,
+                    by=SYSTEM,
+                )
+            except metering.BlockClosed as error:
+                raise UnknownBlock(str(error)) from None
         self._changed()
-        if block is None:
-            raise UnknownBlock(f"Block {block_id} is gone.")
-        return block
+        return block, _end(status)
 
     def return_block(self, block_id: int, used: int, /, *, actor: str = SYSTEM) -> Block:
         """Close a block of which ``used`` units were used; the rest is free again.
@@ -141,8 +153,7 @@ class Metering(Judge):
         """
         status = self.status()
         decision = decide_use(status, CONSUME, feature, Amount(0))
-        until = float("inf") if status.next_change_at is None else status.next_change_at.timestamp()
-        return decision, status.features[feature].period_starts_at, until
+        return decision, status.features[feature].period_starts_at, _end(status)
 
     def open_blocks(self) -> list[Block]:
         """Answer the blocks that are open, the oldest first: in use, or left behind by a process that died."""
@@ -237,3 +248,7 @@ def check_amount(feature: str, amount: int) -> None:
     """Raise ``ProductError`` for an amount that is no number of units to consume."""
     if type(amount) is not int or not 0 < amount <= metering.MOST_AT_ONCE:
         raise ProductError(f"{amount!r} is not a number of units of {feature!r}: 1 to {metering.MOST_AT_ONCE:,}.")
+
+
+def _end(status: Status) -> float:
+    return float("inf") if status.next_change_at is None else status.next_change_at.timestamp()

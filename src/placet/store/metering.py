@@ -16,7 +16,7 @@ from placet.license.terms import LARGEST_LIMIT
 from placet.store import dialects
 from placet.store.hot import Call, Hot, together
 from placet.store.rows import all_of, one_of, storable
-from placet.store.schema import blocks, microseconds
+from placet.store.schema import blocks, instant, microseconds
 from placet.store.schema import meters as meter_rows
 from placet.store.usage import NO_LIMIT, LimitPassed
 
@@ -60,6 +60,13 @@ class Block(msgspec.Struct, frozen=True, kw_only=True):
     taken_at: datetime
     closed_at: datetime | None
     closed_by: str | None
+
+
+class BlockClosed(Exception):
+    """A block was closed before, as used in part: by somebody who took its holder for dead."""
+
+    def __init__(self, block_id: int) -> None:
+        super().__init__(f"Block {block_id} is closed already.")
 
 
 def ensure_meters(connection: Connection, features: Iterable[str], now: datetime) -> None:
@@ -162,14 +169,36 @@ def take_block(
     size: int,
     limit: int | None,
     now: datetime,
-) -> int:
-    """Lease ``size`` units of a feature whose meter is locked; answers the block's id. Raises :class:`LimitPassed`."""
+    spent: Block | None = None,
+    by: str,
+) -> Block:
+    """Lease ``size`` units of a feature whose meter is locked, and close ``spent``, all of whose units were used.
+
+    Raises :class:`LimitPassed`, and :class:`BlockClosed` where ``spent`` was closed as used in part.
+    """
     starts, begins = _period(feature, meter, period_starts_at)
+    at = microseconds(now)
     add = (_ADD, (size, feature, size, NO_LIMIT if limit is None else limit))
-    if together(connection, [*begins, add])[-1].rowcount == 0:
+    take = (_TAKE, (feature, starts, holder, size, at))
+    close = [] if spent is None else [(_CLOSE, (spent.size, at, by[:200], spent.id))]
+    cursors = together(connection, [*begins, add, take, *close])
+    if cursors[len(begins)].rowcount == 0:
         raise LimitPassed(feature)
-    row = _TAKE.run(connection, feature, starts, holder, size, microseconds(now)).fetchone()
-    return int(row[0])
+    if spent is not None and cursors[-1].rowcount == 0:
+        found = read_block(connection, spent.id)
+        if found is None or found.used != spent.size:
+            raise BlockClosed(spent.id)
+    return Block(
+        id=int(cursors[len(begins) + 1].fetchone()[0]),
+        feature=feature,
+        period_starts_at=instant(starts),
+        holder=holder,
+        size=size,
+        used=None,
+        taken_at=instant(at),
+        closed_at=None,
+        closed_by=None,
+    )
 
 
 def close_block(connection: Connection, block: Block, *, used: int, by: str, now: datetime) -> bool:
