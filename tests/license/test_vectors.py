@@ -16,6 +16,8 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from placet.license import License, TrustStore, verify
+from placet.license.instants import from_numeric_date
+from placet.license.lease import verify_lease
 from placet.license.request import verify_request
 from placet.license.status_list import verify_status_list
 
@@ -23,6 +25,7 @@ VECTORS = Path(__file__).parent.parent / "vectors"
 LICENSE = (VECTORS / "license.jws.json").read_bytes()
 REQUEST = (VECTORS / "request.jws.json").read_bytes()
 STATUS_LIST = (VECTORS / "status_list.jws.json").read_bytes()
+LEASE = (VECTORS / "lease.jws.json").read_bytes()
 JWKS = (VECTORS / "trust.jwks.json").read_bytes()
 EXPECTED: dict[str, Any] = json.loads((VECTORS / "expected.json").read_bytes())
 
@@ -54,6 +57,8 @@ def test_the_other_documents_verify_and_say_what_they_said() -> None:
     request, kid = verify_request(REQUEST)
     assert msgspec.to_builtins(request) == EXPECTED["request"]
     assert kid == EXPECTED["kid"]
+    lease = verify_lease(LEASE, json.loads(JWKS)["keys"][0], from_numeric_date(EXPECTED["lease"]["iat"]))
+    assert msgspec.to_builtins(lease) == EXPECTED["lease"]
 
 
 @pytest.mark.parametrize(
@@ -62,6 +67,7 @@ def test_the_other_documents_verify_and_say_what_they_said() -> None:
         pytest.param(LICENSE, "placet-license+jws", EXPECTED["license"], id="license"),
         pytest.param(REQUEST, "placet-license-request+jws", EXPECTED["request"], id="request"),
         pytest.param(STATUS_LIST, "placet-status-list+jws", EXPECTED["status_list"], id="status_list"),
+        pytest.param(LEASE, "placet-lease+jws", EXPECTED["lease"], id="lease"),
     ],
 )
 def test_an_independent_implementation_agrees(file: bytes, typ: str, claims: dict[str, Any]) -> None:

@@ -115,9 +115,8 @@ def to_problem(error: Exception) -> Problem:
             return Problem("document_rejected", title=title, status=403, detail=found.explanation, members=members)
         case HTTPException():
             return _http_problem(error)
-        case RecursionError():
-            detail = "The JSON of the body is nested too deeply to be read. Nothing was changed; send a flatter one."
-            return Problem("bad_request", title="Bad Request", status=400, detail=detail)
+        case RecursionError() | UnicodeDecodeError():
+            return _unreadable_body(error)
         case OperationalError():
             log.warning("database_unavailable", error=str(error.orig))
             return Problem(
@@ -138,6 +137,13 @@ def to_problem(error: Exception) -> Problem:
         status=500,
         detail="The server failed at this, and wrote the reason to its log. Tell your Platform Server administrator.",
     )
+
+
+def _unreadable_body(error: Exception) -> Problem:
+    detail = "The JSON of the body is nested too deeply to be read. Nothing was changed; send a flatter one."
+    if isinstance(error, UnicodeDecodeError):
+        detail = "The text of the body is not in UTF-8 (RFC 8259 section 8.1). Nothing was changed; send it in UTF-8."
+    return Problem("bad_request", title="Bad Request", status=400, detail=detail)
 
 
 def _module_problem(error: ModuleProblem) -> Problem:

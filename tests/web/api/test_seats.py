@@ -185,6 +185,7 @@ def test_what_has_no_seats(ann: httpx2.Client, root: httpx2.Client) -> None:
         *(json.dumps({"holder": value}).encode() for value in ("", "x" * 201, "a\0b", "a\nb", "a\u2028b", 1, [])),
         *(json.dumps({"borrow": value}).encode() for value in (0, 366 * 86_400 + 1, "3d")),
         *(json.dumps({"priority": value}).encode() for value in (1001, -1001, 0.5, "high")),
+        *(b'{"holder": "\\ud800"}', b'{"holder": "\xed\xa0\x80"}', b'{"borrow": 60, "holder": "a\\u2028b"}'),
         *(b'{"queue": "yes"}', b'{"group": ""}', b'{"quue": true}'),
     ],
 )
