@@ -39,7 +39,7 @@ import sys
 from datetime import timedelta
 from guard_support.seats import seated
 guard = seated(sys.argv[1])
-guard.lease("desks", "dying", timedelta(seconds=2), amount=5)
+guard.lease("desks", "dying", timedelta(seconds=5), amount=5)
 print("ready", flush=True)
 sys.stdin.readline()
 """

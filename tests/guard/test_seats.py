@@ -8,7 +8,7 @@ import pytest
 
 from builders import DAY, SECOND
 from guard_support.guards import Clock, install
-from guard_support.seats import MINUTE, SHORT, holders, refusal, seated, seats, taken
+from guard_support.seats import BRIEF, MINUTE, SHORT, holders, let_end, refusal, seated, seats, taken
 from placet.enforcement import Code, ProductError, Refused
 from placet.enforcement.seating import Claim
 from placet.guard import Guard, UnknownLease
@@ -93,10 +93,9 @@ def test_a_lease_given_back_while_it_is_renewed_stays_so(guard: Guard) -> None:
 
 
 def test_an_expired_lease_counts_no_more(guard: Guard) -> None:
-    for name in "abc":
-        guard.lease("desks", name, SHORT)
+    *_, last = [guard.lease("desks", name, BRIEF) for name in "abc"]
     assert refusal(guard, "d") is Code.LIMIT_REACHED
-    time.sleep(1.05)
+    let_end(last)
     assert guard.leases("desks") == []
     assert refusal(guard, "d") is None
     assert taken(guard) == 1
@@ -104,37 +103,36 @@ def test_an_expired_lease_counts_no_more(guard: Guard) -> None:
 
 
 def test_expiry_is_by_the_databases_clock_and_not_the_guards(guard: Guard, clock: Clock) -> None:
-    lease = guard.lease("desks", "ann", SHORT)
+    lease = guard.lease("desks", "ann", BRIEF)
     clock.go_on(30 * DAY)
     assert holders(guard.leases("desks")) == ["ann"]
     clock.go_on(-30 * DAY)
     assert abs(lease.acquired_at.timestamp() - time.time()) < 5
-    time.sleep(1.05)
+    let_end(lease)
     assert guard.leases("desks") == []
 
 
 def test_an_expired_lease_is_renewed_while_there_is_a_seat(guard: Guard) -> None:
     lease = guard.lease("desks", "ann", SHORT)
-    time.sleep(1.05)
+    let_end(lease)
     renewed = guard.renew_lease(lease.id, MINUTE)
     assert (renewed.id, taken(guard)) == (lease.id, 1)
     gone = guard.renew_lease(lease.id, SHORT)
-    time.sleep(1.05)
+    let_end(gone)
     assert [refusal(guard, name) for name in "bcd"] == [None] * 3
     with pytest.raises(UnknownLease):
         guard.renew_lease(gone.id, MINUTE)
 
 
 def test_what_expired_is_swept(guard: Guard) -> None:
-    guard.lease("desks", "ann", SHORT, amount=2)
-    guard.lease("chairs", "ann", SHORT)
+    guard.lease("desks", "ann", BRIEF, amount=2)
+    lease = guard.lease("chairs", "ann", BRIEF)
     assert guard.expire_leases() == 0
-    time.sleep(1.05)
+    let_end(lease)
     assert guard.status().features["desks"].used == 2
     assert guard.expire_leases() == 3
     assert guard.status().features["desks"].used == taken(guard) == 0
-    guard.lease("desks", "ann", SHORT)
-    time.sleep(1.05)
+    let_end(guard.lease("desks", "ann", SHORT))
     guard.tick()
     assert taken(guard) == 0
 

@@ -1,5 +1,6 @@
 """Guards of a product with seats, and what its database says of them."""
 
+import time
 from datetime import timedelta
 from typing import Any
 
@@ -21,6 +22,8 @@ SEATED = Product(
 )
 MINUTE = timedelta(minutes=1)
 SHORT = timedelta(seconds=1)
+BRIEF = timedelta(seconds=3)
+"""Long enough to look at it before it ends, on a machine that is busy."""
 
 
 def seats(units: int, tolerance_percent: int = 0) -> Grant:
@@ -46,6 +49,11 @@ def refusal(guard: Guard, holder: str, **options: Any) -> Code | None:
     except Refused as error:
         return error.decision.code
     return None
+
+
+def let_end(lease: Lease) -> None:
+    """Wait until a lease has ended; the database's clock is this machine's."""
+    time.sleep(max(0.0, lease.expires_at.timestamp() - time.time()) + 0.05)
 
 
 def holders(leases: list[Lease]) -> list[str]:
