@@ -2,7 +2,8 @@
 
 Whoever comes while nobody is at it leads: it takes along everything that waits, has all of it done in one transaction,
 and makes it durable once. Who comes meanwhile waits and goes along with the next. The leader hands over to one of
-those after its batch, so that nobody works for others for longer than one transaction.
+those after its batch, so that nobody works for others for longer than one transaction. Those who were answered together
+mostly come again together, a moment later: the next leader gives them that moment.
 """
 
 import threading
@@ -13,6 +14,8 @@ from sqlalchemy import Connection
 
 from placet.store.database import Database
 
+GATHER_SECONDS = 0.0003
+"""For how long those of the last batch are waited for, where fewer have come: about as long as a transaction takes."""
 MOST = 256
 """The requests that one transaction takes."""
 
@@ -47,6 +50,10 @@ class Batches(Generic[R, A]):
         self._mutex = threading.Lock()
         self._waiting: list[_Entry[R, A]] = []
         self._is_led = False
+        self._expected = 1
+        self._gathers = False
+        self._gathered = threading.Lock()
+        self._gathered.acquire()
 
     def run(self, request: R) -> A:
         """Have ``request`` done in a transaction that it may share; answers once that is durable."""
@@ -54,6 +61,9 @@ class Batches(Generic[R, A]):
         with self._mutex:
             self._waiting.append(entry)
             leads, self._is_led = not self._is_led, True
+            if self._gathers and len(self._waiting) >= self._expected:
+                self._gathers = False
+                self._gathered.release()
         if not leads:
             entry.wakes.acquire()
         if not entry.done:
@@ -69,8 +79,10 @@ class Batches(Generic[R, A]):
 
     def _lead(self) -> None:
         """Do one batch, the caller's own request among it, and hand over."""
+        self._gather()
         with self._mutex:
             batch, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
+            self._expected = len(batch)
         try:
             if len(batch) == 1 or not self._together(batch):
                 for entry in batch:
@@ -88,6 +100,18 @@ class Batches(Generic[R, A]):
                     self._waiting[0].wakes.release()  # it leads: it wakes up without being done
                 else:
                     self._is_led = False
+
+    def _gather(self) -> None:
+        """Give those of the last batch the time to come again: without it, every other batch would be of a few."""
+        with self._mutex:
+            if len(self._waiting) >= self._expected:
+                return
+            self._gathers = True
+        self._gathered.acquire(timeout=GATHER_SECONDS)
+        with self._mutex:
+            if not self._gathers:
+                self._gathered.acquire(blocking=False)
+            self._gathers = False
 
     def _together(self, batch: Sequence[_Entry[R, A]]) -> bool:
         """Do all of a batch in one transaction; answers whether that went well."""

@@ -20,7 +20,8 @@ from placet.store.schema import blocks, instant, microseconds
 from placet.store.schema import meters as meter_rows
 from placet.store.usage import NO_LIMIT, LimitPassed
 
-KEYS_AT_ONCE = ROWS_AT_ONCE = 64
+KEYS_AT_ONCE, ROWS_AT_ONCE = 48, 8
+"""Psycopg remembers how to send a statement only where it has at most 50 parameters."""
 MOST_AT_ONCE = LARGEST_LIMIT
 
 _LOCK = Hot("SELECT used FROM meters WHERE feature = ? FOR UPDATE")
