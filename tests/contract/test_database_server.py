@@ -50,6 +50,8 @@ def test_it_answers_503_while_the_database_is_gone_and_goes_on_when_it_is_back(
     getattr(postgres, way)()
     for answer in (server.publish(archive_of("shop", 5)), server.api("GET", "/api/v1/users")):
         assert (answer.status_code, as_problem(answer)["code"]) == (503, "database_unavailable")
+    assert server.status()["state"] == "active"  # by what it knows
+    assert server.get("/api/v1/operations/run")["allowed"]
     assert server.api("GET", "/healthz", token=None).status_code == 200
     assert server.api("GET", "/readyz", token=None).status_code == 503
     assert server.api("GET", "/apps/shop/", token=None).text == "1.0.0"  # what is published keeps serving

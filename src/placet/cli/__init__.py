@@ -17,6 +17,7 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
     "admin": ("placet.cli.admin:admin", "Look after an installation, on its own machine."),
     "completion": ("placet.cli.completion:completion", "Print the completion script for your shell."),
     "demo": ("placet.cli.demo:demo", "Run a demonstration vendor and server under DIR."),
+    "front-end": ("placet.cli.front_end:front_end", "See the servers that share a database."),
     "license": ("placet.cli.license:license_", "See, request and install the license of a server."),
     "module": ("placet.cli.module:module", "Publish, run and debug modules, and test their queries."),
     "seat": ("placet.cli.seat:seat", "Lease seats of features that so many may use at the same time."),

@@ -6,8 +6,10 @@ from placet.enforcement import Decision
 from placet.guard import Guard
 from placet.platform.front_ends import FrontEnd
 from placet.platform.product import USERS
+from placet.platform.remembered import Remembered
 from placet.store import audit, credentials, users
 from placet.store.credentials import Credential, Kind, Role
+from placet.store.reach import NOT_REACHED
 from placet.store.users import User
 
 ACTIVATE_USER = "activate_user"
@@ -29,6 +31,7 @@ class People:
     def __init__(self, guard: Guard, front_end: FrontEnd) -> None:
         self._guard = guard
         self._front_end = front_end
+        self._remembered = Remembered()
 
     # Users
 
@@ -98,11 +101,24 @@ class People:
                 raise UnknownToken(f"There is no token {token_id} in force.")
             event = audit.Event.TOKEN_REVOKED
             audit.record(connection, event, now=now, actor=actor, subject=token.name, id=token_id)
+        self._remembered.forget(token_id)
 
-    def find(self, kind: Kind, secret: str) -> Credential | None:
-        """Answer the token or session of a secret, if it is in force."""
-        with self._guard.database.read() as connection:
-            return credentials.find(connection, kind, secret, self._guard.now())
+    def find(self, kind: Kind, secret: str, *, for_reading: bool = False) -> Credential | None:
+        """Answer the token or session of a secret, if it is in force.
+
+        Where the database cannot be reached, one verified within five minutes serves, ``for_reading`` alone.
+        """
+        now = self._guard.now()
+        try:
+            with self._guard.database.read() as connection:
+                found = credentials.find(connection, kind, secret, now)
+        except NOT_REACHED:
+            known = self._remembered.find(kind, secret) if for_reading else None
+            if known is None or (known.expires_at is not None and known.expires_at <= now):
+                raise
+            return known
+        self._remembered.note(kind, secret, found)
+        return found
 
     def one_time_sign_in(self, name: str, role: Role) -> str:
         """Make a code that signs in once, within a day."""
@@ -134,3 +150,4 @@ class People:
         with self._guard.database.write() as connection:
             credentials.end(connection, Kind.SESSION, session.id, now)
             audit.record(connection, audit.Event.SIGNED_OUT, now=now, actor=session.name, subject=session.name)
+        self._remembered.forget(session.id)

@@ -17,9 +17,10 @@ from placet.platform.front_ends import BEAT, FrontEnd
 from placet.platform.instances import INSTANCES_LAST, Instances
 from placet.platform.layout import Layout
 from placet.platform.people import People
-from placet.platform.product import PLATFORM_SERVER
+from placet.platform.product import FRONT_END_SERVERS, PLATFORM_SERVER
 from placet.platform.publish import Publisher
 from placet.platform.supervisor import Supervisor
+from placet.store import front_ends
 from placet.store.database import Database
 from placet.store.history import Retention
 from placet.store.reach import NOT_REACHED
@@ -124,6 +125,11 @@ class PlatformServer:
         with suppress(*NOT_REACHED):
             if self.guard.refresh():
                 self.front_end.notice()
+
+    def front_ends(self) -> list[front_ends.FrontEnd]:
+        """Answer the servers that share this one's database."""
+        with self.guard.database.read() as connection:
+            return front_ends.all_front_ends(connection, FRONT_END_SERVERS)
 
     def license_changed(self) -> None:
         """After this server itself has changed the license: what follows from it is done at once."""

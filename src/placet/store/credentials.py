@@ -53,7 +53,7 @@ def create(
     """Make a credential; answers its id and its secret, which is told once and not stored."""
     secret = _PREFIXES[kind] + secrets.token_urlsafe(32)
     row = insert(credentials).values(
-        kind=kind, name=name, role=role, secret_hash=_hash(secret), created_at=now, expires_at=expires_at
+        kind=kind, name=name, role=role, secret_hash=hash_of(secret), created_at=now, expires_at=expires_at
     )
     return int(connection.execute(row.returning(credentials.c.id)).scalar_one()), secret
 
@@ -87,13 +87,14 @@ def in_force(connection: Connection, kind: Kind, now: datetime) -> list[Credenti
     return all_of(Credential, connection.execute(query.order_by(credentials.c.id).limit(10_000)))
 
 
-def _hash(secret: str) -> str:
+def hash_of(secret: str) -> str:
+    """Answer what is stored of a secret."""
     return hashlib.sha256(secret.encode(errors="surrogatepass")).hexdigest()
 
 
 def _in_force(kind: Kind, secret: str, now: datetime) -> ColumnElement[bool]:
     return (
-        (credentials.c.secret_hash == _hash(secret))
+        (credentials.c.secret_hash == hash_of(secret))
         & (credentials.c.kind == kind)
         & credentials.c.ended_at.is_(None)
         & (credentials.c.expires_at.is_(None) | (credentials.c.expires_at > now))

@@ -4,6 +4,7 @@ Programs send a bearer token (RFC 6750); the console has a session cookie. A cha
 this site's own pages (``Origin``, or ``Sec-Fetch-Site`` where the browser sends no origin).
 """
 
+import functools
 from enum import StrEnum
 from typing import Any
 
@@ -14,6 +15,7 @@ from litestar.handlers import BaseRouteHandler
 
 from placet.platform.server import PlatformServer
 from placet.store.credentials import LONGEST_SECRET, Credential, Kind, Role
+from placet.store.reach import NOT_REACHED
 from placet.web.problems import Problem
 
 SESSION_COOKIE = "placet_session"
@@ -52,7 +54,12 @@ def requires(access: Access) -> dict[str, Any]:
 async def guard_access(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
     """Let a request through, or raise :class:`Problem` (401 or 403)."""
     access = handler.opt.get("access")
-    caller = await find_caller(connection)
+    try:
+        caller = await find_caller(connection)
+    except NOT_REACHED:
+        if access is not Access.PUBLIC:
+            raise
+        caller = None  # what needs nobody to be known needs no database either
     connection.scope["state"]["caller"] = caller
     if access is Access.PUBLIC:
         return
@@ -91,10 +98,11 @@ async def find_caller(connection: ASGIConnection[Any, Any, Any, Any]) -> Caller 
         kind, secret = Kind.SESSION, connection.cookies.get(SESSION_COOKIE, "")
     if not secret or len(secret) > LONGEST_SECRET:
         return None
-    found = await anyio.to_thread.run_sync(server.people.find, kind, secret)
+    is_safe = connection.scope.get("method", "GET") in _SAFE_METHODS
+    look = functools.partial(server.people.find, kind, secret, for_reading=is_safe)
+    found = await anyio.to_thread.run_sync(look)
     if found is None:
         return None
-    is_safe = connection.scope.get("method", "GET") in _SAFE_METHODS
     if kind is Kind.TOKEN or is_safe or is_from_own_site(connection):
         return Caller(found)
     raise Problem(

@@ -16,6 +16,7 @@ from placet import __version__
 from placet.platform.server import PlatformServer
 from placet.web.access import Access, guard_access, requires
 from placet.web.api.features import FeatureController
+from placet.web.api.front_ends import FrontEndController, OperationController
 from placet.web.api.instances import DebugController, RunController
 from placet.web.api.license import LicenseController
 from placet.web.api.modules import ModuleController
@@ -31,6 +32,8 @@ API: list[Any] = [
     FeatureController,
     SeatController,
     SeatRulesController,
+    FrontEndController,
+    OperationController,
     ModuleController,
     RunController,
     DebugController,

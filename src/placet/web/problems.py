@@ -12,6 +12,7 @@ import structlog
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from placet.enforcement import Decision, Refused, catalogue
 from placet.guard import (
@@ -117,8 +118,8 @@ def to_problem(error: Exception) -> Problem:
             return _http_problem(error)
         case RecursionError() | UnicodeDecodeError():
             return _unreadable_body(error)
-        case OperationalError():
-            log.warning("database_unavailable", error=str(error.orig))
+        case OperationalError() | PoolTimeout():
+            log.warning("database_unavailable", error=str(getattr(error, "orig", error)))
             return Problem(
                 "database_unavailable",
                 title="The database does not answer",

@@ -46,6 +46,7 @@ def refused(answer: httpx2.Response, *statuses: int) -> dict[str, Any]:
         ("GET", "/apps/nowhere/"),
         ("GET", "/personal/nowhere/"),
         ("GET", "/api/v1/features/nowhere/usage"),
+        ("GET", "/api/v1/operations/register_front_end"),
         ("GET", "/api/v1/modules/nowhere"),
         ("GET", f"/api/v1/runs/{'0' * 32}"),
         ("DELETE", f"/api/v1/debug-sessions/{'0' * 32}"),

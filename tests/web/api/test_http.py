@@ -26,6 +26,7 @@ EVERYBODYS = [
     *((method, f"{SEATS}/leases") for method in ("GET", "POST")),
     *((method, f"{SEATS}/leases/{'0' * 36}") for method in ("PUT", "DELETE")),
     ("GET", f"{SEATS}/queue"),
+    *(("GET", f"/api/v1/{name}") for name in ("front-ends", "operations/run")),
 ]
 ADMINISTRATORS = [
     *(("GET", f"/api/v1/{name}") for name in ("users", "tokens", "audit")),

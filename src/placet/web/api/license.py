@@ -32,7 +32,15 @@ class LicenseController(Controller):
     def status(self, server: Server) -> dict[str, Any]:
         """The license as it stands on this server."""
         server.notice()
-        return status_document(server.guard.status(), server.guard.license_id)
+        front_end = server.front_end
+        return status_document(server.guard.status(), server.guard.license_id) | {
+            "front_end": {
+                "id": front_end.id,
+                "name": front_end.name,
+                "registered": front_end.registered,
+                "license_digest": front_end.license_digest,
+            }
+        }
 
     @put(opt=requires(Access.ADMINISTRATOR), request_max_body_size=DOCUMENT_BODY, sync_to_thread=True)
     def install(self, server: Server, request: Request[Any, Any, Any], body: RawBody) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from sqlalchemy.exc import DatabaseError
 from placet import __version__
 from placet.enforcement import State, Status
 from placet.platform.supervisor import WorkerState
+from placet.store.reach import NOT_REACHED
 from placet.web.access import Access, requires
 from placet.web.api.parameters import Server
 
@@ -29,8 +30,8 @@ def ready(server: Server) -> Response[dict[str, Any]]:
     try:
         with server.guard.database.read() as connection:
             connection.execute(text("SELECT 1"))
-    except DatabaseError as error:
-        log.warning("not_ready", error=str(error.orig))
+    except (DatabaseError, *NOT_REACHED) as error:
+        log.warning("not_ready", error=str(getattr(error, "orig", error)))
         return Response({"status": "the database does not answer"}, status_code=503)
     states = server.supervisor.states()
     starting = [name for name, status in states.items() if status.state is WorkerState.STARTING]

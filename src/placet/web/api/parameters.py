@@ -14,6 +14,7 @@ Server = NamedDependency[PlatformServer]
 
 ModuleName = Annotated[str, Parameter(pattern="^[a-z][a-z0-9_-]{0,62}$", description="A module's name")]
 FeatureName = Annotated[str, Parameter(pattern="^[a-z][a-z0-9_]{0,62}$", description="A feature's name")]
+OperationName = Annotated[str, Parameter(pattern="^[a-z][a-z0-9_]{0,62}$", description="An operation's name")]
 InstanceId = Annotated[str, Parameter(pattern="^[0-9a-f]{32}$", description="A private instance's id")]
 UserName = Annotated[
     str, Parameter(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$", description="A user's name")

@@ -262,6 +262,11 @@ EDGE_PROBLEMS: Mapping[str, EdgeProblem] = MappingProxyType(
                 SERVICE_CENTER_ADMINISTRATOR,
             ),
         ),
+        "unknown_operation": EdgeProblem(
+            "No such operation",
+            404,
+            Advice("The product has no operation of that name.", "Ask about one of those the answer names."),
+        ),
         "unknown_problem": EdgeProblem(
             "No such problem",
             404,

@@ -12,6 +12,7 @@ from placet.license.document import License
 from placet.platform.product import SOFTWARE_UNITS
 from placet.platform.server import PlatformServer
 from placet.store import modules, usage
+from placet.store.front_ends import FrontEnd
 from placet.store.modules import ModuleVersion
 from placet.web.access import Access, caller_of, requires
 from placet.web.console.errors import answer_page
@@ -62,6 +63,18 @@ class ModuleRow(msgspec.Struct, frozen=True, kw_only=True):
     published_by: str | None = None
 
 
+class FrontEndRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A server on this database. ``answers``: it made this page. ``registered``: it holds a place of the license."""
+
+    id: str
+    name: str
+    address: str
+    license_digest: str | None
+    beaten: Moment
+    registered: bool
+    answers: bool
+
+
 class Overview(msgspec.Struct, frozen=True, kw_only=True):
     """All the overview shows of one moment."""
 
@@ -75,6 +88,7 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
     modules: tuple[ModuleRow, ...]
     unseen_modules: int
     units: int
+    front_ends: tuple[FrontEndRow, ...]
 
 
 @get(
@@ -131,6 +145,19 @@ def read_overview(server: PlatformServer) -> Overview:
         modules=tuple(rows[:_MOST_MODULES]),
         unseen_modules=max(0, len(rows) - _MOST_MODULES),
         units=sum(row.units for row in rows),
+        front_ends=tuple(_front_end(server, item) for item in server.front_ends()),
+    )
+
+
+def _front_end(server: PlatformServer, item: FrontEnd) -> FrontEndRow:
+    return FrontEndRow(
+        id=item.id,
+        name=item.name,
+        address=item.address,
+        license_digest=item.license_digest,
+        beaten=moment(item.beaten_at),
+        registered=item.registered,
+        answers=item.id == server.front_end.id,
     )
 
 
