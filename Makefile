@@ -5,7 +5,7 @@ PORT ?= 8000
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help setup run test check format bench docs lock clean
+.PHONY: help setup run test race check format bench docs lock clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -38,6 +38,9 @@ run: setup ## a demonstration vendor and server under ./var, on port 8000 (or PO
 
 test: $(VENV)/.dev $(VENV)/.browser ## every test, with branch coverage
 	@$(BIN)/python scripts/test.py
+
+race: $(VENV)/.dev ## the proof that limits hold, for 30 seconds each (or PLACET_RACE_SECONDS=...)
+	@PLACET_RACE_SECONDS=$${PLACET_RACE_SECONDS:-30} $(BIN)/python -m pytest -q tests/proof
 
 check: $(VENV)/.dev ## format, lint, types, import layers, generated pages, and nothing that should not be committed
 	@$(BIN)/ruff format --check --quiet . && echo "check: format ok"

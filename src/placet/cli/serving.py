@@ -175,3 +175,6 @@ def _configure_logging() -> None:
         logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
     )
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s %(message)s")
+    logging.getLogger("psycopg").setLevel(
+        logging.ERROR
+    )  # its warnings repeat, for each lost connection, what is raised

@@ -2,20 +2,20 @@
 
 import json
 import sqlite3
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 
 import msgspec
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
 from placet.license.diagnosis import DocumentRejected
 from placet.license.jws import read_envelope
 from placet.platform.build import MODULE
 from placet.platform.layout import Layout
 from placet.platform.product import SOFTWARE_UNITS, USERS
-from placet.store import licenses, modules, usage, users
+from placet.store import licenses, metering, modules, usage, users
 from placet.store.database import Database
 from placet.store.installation import read_installation
-from placet.store.schema import totals
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,18 +38,23 @@ def examine(database: Database, layout: Layout) -> list[Finding]:
 
 
 def _sums(connection: Connection) -> list[Finding]:
-    """Every total is the sum of its allocations."""
-    drifts = {drift.feature: drift for drift in usage.drifts(connection)}
-    findings = []
-    for feature in sorted(connection.execute(select(totals.c.feature)).scalars()):
-        drift = drifts.get(feature)
+    """Every total is the sum of its allocations, every meter of what was consumed in its period."""
+    counted = {feature: meter.used for feature, meter in metering.meters(connection).items()}
+    return [
+        *_summed(usage.usage(connection), usage.drifts(connection), "allocations"),
+        *_summed(counted, metering.drifts(connection), "consumption and blocks"),
+    ]
+
+
+def _summed(counted: Mapping[str, int], drifts: list[usage.Drift], what: str) -> Iterator[Finding]:
+    wrong = {drift.feature: drift for drift in drifts}
+    for feature, used in sorted(counted.items()):
+        drift = wrong.get(feature)
         if drift is None:
-            used = usage.usage(connection)[feature]
-            findings.append(Finding(subject=feature, text=f"the total of {used} is the sum of its allocations"))
+            yield Finding(subject=feature, text=f"the total of {used} is the sum of its {what}")
         else:
-            text = f"the total is {drift.total}, and its allocations add up to {drift.sum}"
-            findings.append(Finding(subject=feature, text=text, ok=False))
-    return findings
+            text = f"the total is {drift.total}, and its {what} add up to {drift.sum}"
+            yield Finding(subject=feature, text=text, ok=False)
 
 
 def _holders(connection: Connection) -> list[Finding]:

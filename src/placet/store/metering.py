@@ -9,16 +9,16 @@ from datetime import datetime
 from functools import cache
 
 import msgspec
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, case, func, insert, select, union_all
 
 from placet.enforcement.status import Meter
 from placet.license.terms import LARGEST_LIMIT
 from placet.store import dialects
 from placet.store.hot import Call, Hot, together
 from placet.store.rows import all_of, one_of, storable
-from placet.store.schema import blocks, instant, microseconds
+from placet.store.schema import blocks, consumptions, instant, microseconds
 from placet.store.schema import meters as meter_rows
-from placet.store.usage import NO_LIMIT, LimitPassed
+from placet.store.usage import NO_LIMIT, Drift, LimitPassed
 
 KEYS_AT_ONCE, ROWS_AT_ONCE = 48, 8
 """Psycopg remembers how to send a statement only where it has at most 50 parameters."""
@@ -227,3 +227,24 @@ def open_blocks(connection: Connection, *, most: int = 10_000) -> list[Block]:
     """Answer the blocks that are open, the oldest first."""
     query = select(*_COLUMNS).where(blocks.c.closed_at.is_(None)).order_by(blocks.c.id).limit(most)
     return all_of(Block, connection.execute(query))
+
+
+def drifts(connection: Connection) -> list[Drift]:
+    """Answer every meter that is not the sum of its period's consumption and blocks; there should be none."""
+    counted = case((blocks.c.used.is_(None), blocks.c.size), else_=blocks.c.used).label("amount")
+    amounts = union_all(
+        select(consumptions.c.feature, consumptions.c.period_starts_at, consumptions.c.amount),
+        select(blocks.c.feature, blocks.c.period_starts_at, counted),
+    ).subquery()
+    of_the_meter = (amounts.c.feature == meter_rows.c.feature) & (
+        amounts.c.period_starts_at == meter_rows.c.period_starts_at
+    )
+    summed = func.coalesce(func.sum(amounts.c.amount), 0)
+    rows = connection.execute(
+        select(meter_rows.c.feature, meter_rows.c.used.label("total"), summed.label("sum"))
+        .select_from(meter_rows.outerjoin(amounts, of_the_meter))
+        .group_by(meter_rows.c.feature, meter_rows.c.used)
+        .having(meter_rows.c.used != summed)
+        .order_by(meter_rows.c.feature)
+    )
+    return [Drift(feature=row.feature, total=row.total, sum=int(row.sum)) for row in rows]
