@@ -26,6 +26,19 @@ def good(vendor: VendorDirectory, tmp_path_factory: pytest.TempPathFactory) -> P
 # Licenses shown without a server
 
 
+def test_what_is_granted_is_shown_in_words(vendor: VendorDirectory) -> None:
+    metered = [word for each in ("pages=1000/day", "exports=5/term", "test_queries=7") for word in ("--metered", each)]
+    given = vendor.issue(*metered, "--feature", "run", "--limit", "users=10", "--tolerance", "pages=5%", serial=SERIAL)
+    shown = [" ".join(line.split()) for line in placet("license", "show", "-", given=given).out.splitlines()]
+    assert {
+        "pages metered up to 1,000 in each day (UTC) 5 %",
+        "exports metered up to 5 in each term of the license 0 %",
+        "test_queries metered up to 7 in each period of the product 0 %",
+        "users limit up to 10 in use 0 %",
+        "run switch on 0 %",
+    } <= set(shown)
+
+
 def test_a_good_license_is_shown(good: Path, vendor: VendorDirectory) -> None:
     done = placet("license", "show", good, "--trust", vendor.trust)
     assert (done.status, done.err) == (0, "")

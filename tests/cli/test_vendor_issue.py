@@ -60,8 +60,10 @@ def test_issue_with_every_option(directory: Path, tmp_path: Path) -> None:
         "2027-06-30T18:00:00+02:00",
     )
     kind = ("--tolerance", "users=10%", "--enforcement", "per-feature", "--out", out)
-    done = issue(directory, *features, *words, *time, *kind)
+    metered = ("--metered", "Test Queries=1000/month", "--tolerance", "test-queries=5%")
+    done = issue(directory, *features, *words, *time, *kind, *metered)
     assert done.returncode == 0
+    assert "test_queries 1,000 per month (+5%)" in done.stdout
     assert done.stdout.startswith("Issued license 2 to Muster AG\n")
     assert f"file           {out}\n" in done.stdout
     assert done.stderr == f"Warning: This ledger knows no license {'ab' * 16}, which is to be replaced.\n"
@@ -71,7 +73,9 @@ def test_issue_with_every_option(directory: Path, tmp_path: Path) -> None:
         "run": ("switch", None, 0),
         "users": ("limit", 25, 10),
         "software_units": ("limit", 100, 0),
+        "test_queries": ("metered", 1000, 5),
     }
+    assert terms.features["test_queries"].period == "month"
     assert terms.starts_at() == datetime(2027, 1, 1, tzinfo=UTC)
     assert terms.expires_at() == datetime(2027, 6, 30, 16, tzinfo=UTC)
     assert terms.grace_ends_at() == datetime(2027, 7, 30, 16, tzinfo=UTC)

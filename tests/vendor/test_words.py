@@ -1,10 +1,11 @@
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from placet.license.terms import LARGEST_LIMIT, Grant
+from placet.license.terms import LARGEST_LIMIT, Grant, Period
 from placet.vendor.failures import Mistaken
 from placet.vendor.words import beginning, duration, end, evaluation_period, feature_name, grants, one_line
 
@@ -63,6 +64,45 @@ def test_seats_are_granted_beside_them() -> None:
     for number in ("-1", "x", ""):
         with pytest.raises(Mistaken):
             grants([], [], [], seats=[f"desks={number}"])
+
+
+def test_metered_features_may_name_their_period_and_have_a_tolerance() -> None:
+    metered = ["Test Queries=500", "pages=1000/day", "reports = 10 / month", "exports=3/term"]
+    assert grants([], ["users=5"], ["pages=10%", "users=20%"], metered=metered) == {
+        "users": Grant(kind="limit", limit=5, tolerance_percent=20),
+        "test_queries": Grant(kind="metered", limit=500),
+        "pages": Grant(kind="metered", limit=1000, period=Period.DAY, tolerance_percent=10),
+        "reports": Grant(kind="metered", limit=10, period=Period.MONTH),
+        "exports": Grant(kind="metered", limit=3, period=Period.TERM),
+    }
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ("pages=5/week", "The period of pages is 'week'. It can be day, month, term: write pages=5/month"),
+        ("pages=5/", "The period of pages is ''"),
+        ("pages=/day", "It has to be a whole number from 0 to 1,000,000,000,000, and may name a period"),
+        ("pages=many", "The metered feature pages is 'many'"),
+        ("pages=-1/day", "The metered feature pages is '-1/day'"),
+        ("pages=5/month/day", "The period of pages is 'month/day'"),
+        ("pages", "The metered feature 'pages' has no number. Write NAME=500/month, such as test-queries=500/month"),
+    ],
+)
+def test_what_is_no_metered_feature_is_told(given: str, sentence: str) -> None:
+    with pytest.raises(Mistaken, match=re.escape(sentence)):
+        grants([], [], [], metered=[given])
+
+
+def test_a_feature_is_of_one_kind() -> None:
+    with pytest.raises(Mistaken, match="The feature pages is given as a limit and as metered"):
+        grants([], ["pages=1"], [], metered=["pages=2/day"])
+    with pytest.raises(Mistaken, match="The metered feature pages is given 2 times"):
+        grants([], [], [], metered=["pages=1/day", "Pages=2/day"])
+    with pytest.raises(Mistaken, match="The feature pages is given as seats and as metered"):
+        grants([], [], [], seats=["pages=1"], metered=["pages=2/day"])
+    with pytest.raises(Mistaken, match="There is a tolerance for run, but no limit"):
+        grants(["run"], [], ["run=10%"])
 
 
 def test_the_largest_limit_and_no_larger_one() -> None:

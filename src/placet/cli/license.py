@@ -16,6 +16,7 @@ from placet.cli.output import (
     printable,
 )
 
+_PERIODS = {"day": "day (UTC)", "month": "month (UTC)", "term": "term of the license"}
 _READ_CAP = 512 * 1024  # a license has at most half of it; the server says so
 
 
@@ -52,20 +53,32 @@ def status(client: Client, *, as_json: bool) -> None:
         ]
     )
     click.echo()
-    _print_features(document["features"])
+    print_features(document["features"])
 
 
-def _print_features(features: list[dict[str, Any]]) -> None:
+def print_features(features: list[dict[str, Any]]) -> None:
+    """Print what the license grants, and what is used of it."""
     rows = []
     for feature in features:
         if feature["kind"] == "switch":
             rows.append((feature["title"], "on" if feature["licensed"] else "off", "", ""))
         else:
             limit = "unlimited" if feature["limit"] is None else str(feature["limit"])
-            within = "within limit" if feature["licensed"] else "not licensed"
-            standing = "over limit" if feature["exceeded"] else "tolerated" if feature["over_limit"] else within
-            rows.append((feature["title"], limit, str(feature["used"]), standing))
+            rows.append((feature["title"], limit, str(feature["used"]), _standing(feature)))
     print_table(["Feature", "Allowed", "Used", ""], rows, empty="The product has no features.")
+
+
+def _standing(feature: dict[str, Any]) -> str:
+    """How usage stands to what is allowed, in words."""
+    limit, used, within = feature["limit"], feature["used"], "within limit" if feature["licensed"] else "not licensed"
+    if feature["kind"] == "limit":
+        return "over limit" if feature["exceeded"] else "tolerated" if feature["over_limit"] else within
+    if not feature["licensed"]:
+        return within
+    standing = "within limit" if limit is None or used < limit else "limit reached" if used == limit else "tolerated"
+    if feature["kind"] == "metered" and feature["period_ends_at"] is not None:
+        return f"{standing}; from zero again at {feature['period_ends_at']}"
+    return standing
 
 
 @license_.command()
@@ -106,9 +119,19 @@ def show(file: str, *, trust: str | None, as_json: bool) -> None:
     )
     click.echo()
     rows = [
-        (name, grant["kind"], grant.get("limit"), f"{grant.get('tolerance_percent', 0)} %") for name, grant in features
+        (name, grant["kind"], _granted(grant), f"{grant.get('tolerance_percent', 0)} %") for name, grant in features
     ]
-    print_table(["Feature", "Kind", "Limit", "Tolerance"], rows, empty="The license names no features.")
+    print_table(["Feature", "Kind", "Granted", "Tolerance"], rows, empty="The license names no features.")
+
+
+def _granted(grant: dict[str, Any]) -> str:
+    """What a license grants of a feature, in words."""
+    kind, limit = grant["kind"], grant.get("limit")
+    if limit is None:
+        return "on" if kind == "switch" else "unknown here"
+    if kind == "metered":
+        return f"up to {limit:,} in each {_PERIODS.get(str(grant.get('period')), 'period of the product')}"
+    return f"up to {limit:,} {'at the same time' if kind == 'seats' else 'in use'}"
 
 
 @license_.command()

@@ -133,6 +133,12 @@ def rotate(directory: Path, *, ask: bool, as_json: bool) -> None:
 @click.option("--limit", "limits", metavar="NAME=N", multiple=True, help="A feature up to N; repeat it.")
 @click.option("--seats", metavar="NAME=N", multiple=True, help="A feature used by N at the same time; repeat it.")
 @click.option(
+    "--metered",
+    metavar="NAME=N[/PERIOD]",
+    multiple=True,
+    help="Up to N in each day, month or term of the license, such as test-queries=500/month; repeat it.",
+)
+@click.option(
     "--tolerance", "tolerances", metavar="NAME=10%", multiple=True, help="How far past a limit it warns only."
 )
 @click.option("--enforcement", type=click.Choice(["strict", "per-feature"]), default="strict", show_default=True)
@@ -237,7 +243,13 @@ def _order(words: dict[str, Any], now: datetime) -> "Order":
         expires_at=read.end("--expires", words["expires"], now) if words["expires"] is not None else now + _YEAR,
         starts_at=read.beginning("--not-before", words["not_before"], now) if words["not_before"] is not None else None,
         grace=read.duration("--grace", words["grace"]) if words["grace"] is not None else timedelta(0),
-        features=read.grants(words["features"], words["limits"], words["tolerances"], seats=words["seats"]),
+        features=read.grants(
+            words["features"],
+            words["limits"],
+            words["tolerances"],
+            seats=words["seats"],
+            metered=words["metered"],
+        ),
         enforcement=Enforcement(words["enforcement"]),
         evaluation=evaluation,
         edition=read.one_line("edition", words["edition"], 200) if words["edition"] is not None else None,

@@ -185,7 +185,8 @@ def _features(terms: "Terms") -> str:
     for name, grant in terms.features.items():
         limit = "" if grant.limit is None else f" {grant.limit:,}"
         tolerance = f" (+{grant.tolerance_percent}%)" if grant.tolerance_percent else ""
-        said.append(f"{name}{limit}{tolerance}")
+        period = f" per {grant.period}" if grant.period else ""
+        said.append(f"{name}{limit}{period}{tolerance}")
     return ", ".join(said) or "none"
 
 

@@ -1,11 +1,13 @@
 """The Platform Server as a product: what it licenses, and what each of its operations needs and consumes."""
 
-from placet.enforcement import Code, Limit, Operation, Product, Seats, Switch
+from placet.enforcement import Code, Limit, Metered, Operation, Product, Seats, Switch
+from placet.license.terms import Period
 
 SOFTWARE_UNITS = "software_units"
 USERS = "users"
 FRONT_END_SERVERS = "front_end_servers"
 PRIVATE_INSTANCES = "private_instances"
+TEST_QUERIES = "test_queries"
 
 PLATFORM_SERVER = Product(
     "platform_server",
@@ -22,6 +24,7 @@ PLATFORM_SERVER = Product(
         Limit(USERS, "Users", included=None),
         Limit(FRONT_END_SERVERS, "Front-end Servers", included=1),
         Seats(PRIVATE_INSTANCES, "Private Instances", included=None),
+        Metered(TEST_QUERIES, "Test Queries", period=Period.MONTH, included=None),
     ),
     operations=(
         Operation("publish", consumes=(SOFTWARE_UNITS,)),

@@ -5,8 +5,10 @@ import unicodedata
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+import msgspec
+
 from placet.license.instants import parse_duration, parse_when
-from placet.license.terms import LARGEST_LIMIT, Grant
+from placet.license.terms import LARGEST_LIMIT, Grant, Period
 from placet.vendor.failures import Mistaken
 
 MOST_FEATURES = 1000
@@ -17,6 +19,7 @@ _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _FEATURE = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _WHOLE = re.compile(r"[0-9]{1,15}")
 _UNPRINTABLE = {"Cc", "Cs", "Zl", "Zp"}
+_KINDS = {"switch": "a switch", "limit": "a limit", "seats": "seats", "metered": "metered"}
 
 
 def one_line(what: str, text: str, cap: int) -> str:
@@ -43,30 +46,45 @@ def feature_name(text: str) -> str:
 
 
 def grants(
-    features: Sequence[str], limits: Sequence[str], tolerances: Sequence[str], *, seats: Sequence[str] = ()
+    features: Sequence[str],
+    limits: Sequence[str],
+    tolerances: Sequence[str],
+    *,
+    seats: Sequence[str] = (),
+    metered: Sequence[str] = (),
 ) -> dict[str, Grant]:
-    """Read what is granted: switches (``test-query``), limits (``users=25``), tolerances (``users=10%``), seats."""
+    """Read switches (``test-query``), limits (``users=25``), seats (the same) and metered features (``pages=9/day``).
+
+    ``tolerances`` (``users=10%``) are those of whatever has a maximum.
+    """
     switches = [feature_name(text) for text in features]
     _check_once("feature", switches)
-    maxima = {name: _maximum(name, text) for name, text in _assignments("limit", limits, "25").items()}
-    at_once = {name: _maximum(name, text) for name, text in _assignments("seats", seats, "25").items()}
-    if both := sorted(maxima.keys() & at_once.keys()):
-        raise Mistaken(f"The feature {both[0]} is given as a limit and as seats. It can be one of them.")
-    maxima |= at_once
-    percents = {name: _percent(name, text) for name, text in _assignments("tolerance", tolerances, "10%").items()}
-    if both := [name for name in switches if name in maxima]:
-        other = "seats" if both[0] in at_once else "a limit"
-        raise Mistaken(f"The feature {both[0]} is given as a switch and as {other}. It can be one of them.")
-    if limitless := [name for name in percents if name not in maxima]:
-        raise Mistaken(f"There is a tolerance for {limitless[0]}, but no limit. Add --limit {limitless[0]}=N.")
-    if len(switches) + len(maxima) > MOST_FEATURES:
-        raise Mistaken(
-            f"{len(switches) + len(maxima):,} features were given, and a license has {MOST_FEATURES:,} at most."
-        )
-    granted = {name: Grant(kind="switch") for name in switches}
-    for name, limit in maxima.items():
-        kind = "seats" if name in at_once else "limit"
-        granted[name] = Grant(kind=kind, limit=limit, tolerance_percent=percents.get(name, 0))
+    maxima = _assignments("limit", limits, "25")
+    at_once = _assignments("seats", seats, "25")
+    quotas = _assignments("metered feature", metered, "500/month", such_as="test-queries")
+    granted = _each_once(
+        {name: Grant(kind="switch") for name in switches},
+        {name: Grant(kind="limit", limit=_maximum(name, text)) for name, text in maxima.items()},
+        {name: Grant(kind="seats", limit=_maximum(name, text)) for name, text in at_once.items()},
+        {name: _quota(name, text) for name, text in quotas.items()},
+    )
+    for name, text in _assignments("tolerance", tolerances, "10%").items():
+        percent, grant = _percent(name, text), granted.get(name)
+        if grant is None or grant.limit is None:
+            raise Mistaken(f"There is a tolerance for {name}, but no limit. Add --limit {name}=N.")
+        granted[name] = msgspec.structs.replace(grant, tolerance_percent=percent)
+    if len(granted) > MOST_FEATURES:
+        raise Mistaken(f"{len(granted):,} features were given, and a license has {MOST_FEATURES:,} at most.")
+    return granted
+
+
+def _each_once(*kinds: dict[str, Grant]) -> dict[str, Grant]:
+    granted: dict[str, Grant] = {}
+    for name, grant in (pair for some in kinds for pair in some.items()):
+        if name in granted:
+            first, second = _KINDS[granted[name].kind], _KINDS[grant.kind]
+            raise Mistaken(f"The feature {name} is given as {first} and as {second}. It can be one of them.")
+        granted[name] = grant
     return granted
 
 
@@ -100,12 +118,14 @@ def beginning(option: str, text: str, now: datetime) -> datetime:
     return end(option, f"{day}T00:00:00Z" if _DATE.fullmatch(day) else text, now)
 
 
-def _assignments(what: str, texts: Sequence[str], example: str) -> dict[str, str]:
+def _assignments(what: str, texts: Sequence[str], example: str, *, such_as: str = "users") -> dict[str, str]:
     pairs = []
     for text in texts:
         name, sign, value = text.rpartition("=")
         if not sign:
-            raise Mistaken(f"The {what} {text[:80]!r} has no number. Write NAME={example}, such as users={example}.")
+            raise Mistaken(
+                f"The {what} {text[:80]!r} has no number. Write NAME={example}, such as {such_as}={example}."
+            )
         pairs.append((feature_name(name), value.strip()))
     _check_once(what, [name for name, _ in pairs])
     return dict(pairs)
@@ -122,6 +142,21 @@ def _maximum(name: str, text: str) -> int:
             f"The limit of {name} is {text[:40]!r}. It has to be a whole number from 0 to {LARGEST_LIMIT:,}."
         )
     return int(text)
+
+
+def _quota(name: str, text: str) -> Grant:
+    """Read ``500``, or ``500/month``; where no period is said, it is the product's own."""
+    number, sign, period = (part.strip() for part in text.partition("/"))
+    if not _WHOLE.fullmatch(number) or int(number) > LARGEST_LIMIT:
+        raise Mistaken(
+            f"The metered feature {name} is {text[:40]!r}. It has to be a whole number from 0 to {LARGEST_LIMIT:,}, "
+            f"and may name a period: {name}=500/month."
+        )
+    if sign and period not in tuple(Period):
+        raise Mistaken(
+            f"The period of {name} is {period[:40]!r}. It can be {', '.join(Period)}: write {name}={number}/month."
+        )
+    return Grant(kind="metered", limit=int(number), period=Period(period) if sign else None)
 
 
 def _percent(name: str, text: str) -> int:

@@ -1,6 +1,7 @@
 """Statuses, decisions and changes as the members of JSON answers. Every surface renders the same decision."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -79,7 +80,10 @@ def rfc3339_of(seconds: int) -> str:
 
 
 def feature_members(status: Status, name: str) -> dict[str, Any]:
-    """A feature as the license grants it here: ``limit`` is null where it is unlimited."""
+    """A feature as the license grants it here: ``limit`` is null where it is unlimited.
+
+    The period of a metered feature is null where no license says one.
+    """
     feature = status.features[name]
     members: dict[str, Any] = {"name": name, "title": feature.title, "kind": feature.kind, "licensed": feature.licensed}
     if feature.kind in {"limit", "seats"}:
@@ -90,7 +94,18 @@ def feature_members(status: Status, name: str) -> dict[str, Any]:
             "over_limit": feature.over_limit,
             "exceeded": feature.exceeded,
         }
+    elif feature.kind == "metered":
+        members |= {"limit": feature.limit, "tolerated_limit": feature.tolerated_limit, "used": feature.used}
+        members |= {
+            "period_starts_at": rfc3339_or_none(feature.period_starts_at),
+            "period_ends_at": rfc3339_or_none(feature.period_ends_at),
+        }
     return members
+
+
+def rfc3339_or_none(when: datetime | None) -> str | None:
+    """An instant with its zone, where there is one."""
+    return None if when is None else rfc3339(when)
 
 
 def changes_of(outcome: Outcome) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from litestar.params import JSONBody, RawBody
 from msgspec import Meta
 
 from placet.license.instants import rfc3339
+from placet.platform.product import TEST_QUERIES
 from placet.platform.publish import Published, UnknownModule
 from placet.platform.query import test_query
 from placet.platform.server import PlatformServer
@@ -72,20 +73,23 @@ class ModuleController(Controller):
     def query(
         self, server: Server, request: Request[Any, Any, Any], name: ModuleName, data: JSONBody[Query]
     ) -> dict[str, Any]:
-        """Test a query against the module's database, in a transaction that is always rolled back."""
+        """Test a query against the module's database, in a transaction that is always rolled back.
+
+        Each that runs counts as one of the license's Test Queries, however it ends.
+        """
         server.notice()
-        decision = server.guard.require("test_query")
+        server.guard.require("test_query")
         server.front_end.require()
-        version = _active(server, name)
+        version, caller = _active(server, name), caller_of(request)
+        consumed = server.guard.consume(TEST_QUERIES, actor=caller.name)
         result = test_query(
             server.layout.module_database(name), data.sql, parameters=data.parameters, max_rows=data.max_rows
         )
         with server.guard.database.write() as connection:
-            now, actor = server.guard.now(), caller_of(request).name
-            detail = {"version": version.version, "rows": len(result.rows)}
-            audit.record(connection, audit.Event.QUERY_TESTED, now=now, actor=actor, subject=name, **detail)
+            now, detail = server.guard.now(), {"version": version.version, "rows": len(result.rows)}
+            audit.record(connection, audit.Event.QUERY_TESTED, now=now, actor=caller.name, subject=name, **detail)
         answer: dict[str, Any] = msgspec.to_builtins(result)
-        return answer | {"warnings": notice_members(decision.warnings)}
+        return answer | {"warnings": notice_members(consumed.decision.warnings)}
 
 
 def _active(server: PlatformServer, name: str) -> ModuleVersion:
