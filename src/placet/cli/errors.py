@@ -37,6 +37,12 @@ class RefusedError(EndedError):
     exit_code = 1
 
 
+class FoundWrongError(EndedError):
+    """What was examined is not as it has to be; exit status 1."""
+
+    exit_code = 1
+
+
 class FailedError(EndedError):
     """What was asked could not be done: disk, permissions, network, damaged files; exit status 3."""
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from placet.cli.admin import data_options
+from placet.cli.installation import data_options
 
 if TYPE_CHECKING:
     from placet.platform.server import PlatformServer

@@ -14,8 +14,8 @@ import structlog
 import uvicorn
 
 from placet.cli.errors import FailedError, of_file
+from placet.cli.trust import read_trust
 from placet.enforcement import Policy
-from placet.license import KeyUnusable, TrustStore
 from placet.license.instants import parse_duration
 from placet.platform import durations
 from placet.platform.layout import DataDirectoryInUse
@@ -57,12 +57,7 @@ def open_server(
         options["front_end_beat"] = durations.parse_duration(beat)
     except ValueError as error:
         raise click.UsageError(f"--beat: {error}.") from None
-    try:
-        store = TrustStore.from_jwks(trust.read_bytes())
-    except OSError as error:
-        raise FailedError(f"The trust store {trust} cannot be read: {error.strerror}.") from None
-    except KeyUnusable as error:
-        raise FailedError(f"{trust}: {error}") from None
+    store = read_trust(trust)
     try:
         return PlatformServer.open(
             data, store, database_url=database_url, policy=policy, retention=retention, **options

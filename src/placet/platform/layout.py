@@ -104,6 +104,15 @@ class Layout(msgspec.Struct, frozen=True):
                 ) from None
             yield
 
+    def is_held(self) -> bool:
+        """Tell whether a server runs on the data directory."""
+        with (self.data / "server.lock").open("a") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except OSError:
+                return True
+        return False
+
 
 def write_durably(path: Path, content: dict[str, Any]) -> None:
     """Write a JSON file so that it is there, whole, even if the machine stops the next moment."""

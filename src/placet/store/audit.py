@@ -30,6 +30,7 @@ class Event(StrEnum):
     SEATS_RESERVED = "seats.reserved"
     SEATS_UNRESERVED = "seats.unreserved"
     SEAT_RULES_CHANGED = "seats.rules_changed"
+    DOCTOR_REPAIRED = "doctor.repaired"
     MODULE_PUBLISHED = "module.published"
     MODULE_DELETED = "module.deleted"
     RUN_STARTED = "run.started"

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import BigInteger, Connection, Engine, String, event, func, select, text
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import ArgumentError, InvalidatePoolError
+from sqlalchemy.exc import ArgumentError, DBAPIError, InvalidatePoolError
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
@@ -54,6 +54,7 @@ _POSTGRESQL_SETTINGS = {
     "idle_in_transaction_session_timeout": "60s",  # a client that is gone gives its locks back
     "timezone": "UTC",
 }
+_INTEGRITY = Hot("PRAGMA integrity_check(20)")
 _BEGIN_READING, _BEGIN_WRITING = Hot("BEGIN"), Hot("BEGIN IMMEDIATE")
 _DATA_VERSION = Hot("PRAGMA data_version")
 _NOTIFY = Hot("SELECT pg_notify('placet', '')")
@@ -172,6 +173,17 @@ def unfit(connection: Connection) -> str | None:
         if encoding != "UTF8":
             return f"Its encoding is {encoding}, in which not every name can be written. Make one with ENCODING 'UTF8'."
     return None
+
+
+def damage(connection: Connection) -> list[str]:
+    """Answer where a database is damaged below its tables, for one that does not look after that itself."""
+    if connection.dialect.name != "sqlite":
+        return []
+    try:
+        found = [str(row[0]) for row in _INTEGRITY.run(connection).fetchall()]
+    except DBAPIError as error:
+        return [str(error.orig)]
+    return [line for line in found if line != "ok" and not line.startswith(("CHECK constraint", "NULL value"))]
 
 
 def set_up_alone(connection: Connection) -> None:
