@@ -25,9 +25,9 @@ def doctor(data: Path) -> Done:
     """Run the doctor for people and for programs, who are told the same."""
     done, as_json = placet("admin", "doctor", "--data", data), placet("admin", "doctor", "--data", data, "--json")
     findings = as_json.json()
-    assert done.status == as_json.status == (0 if all(finding["ok"] for finding in findings) else 3)
+    assert done.status == as_json.status == (0 if all(finding["ok"] for finding in findings) else 1)
     assert [f"{finding['subject']}: {finding['finding']}" for finding in findings] == [
-        line[8:] for line in done.out.splitlines()
+        line[8:] for line in done.out.splitlines() if not line.startswith("        ")
     ]
     return done
 

@@ -181,8 +181,8 @@ def damage(connection: Connection) -> list[str]:
         return []
     try:
         found = [str(row[0]) for row in _INTEGRITY.run(connection).fetchall()]
-    except DBAPIError as error:
-        return [str(error.orig)]
+    except (DBAPIError, sqlite3.Error) as error:  # the one where it is executed, the other where it is read
+        return [str(getattr(error, "orig", error))]
     return [line for line in found if line != "ok" and not line.startswith(("CHECK constraint", "NULL value"))]
 
 
