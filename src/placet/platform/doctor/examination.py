@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 import msgspec
 from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
 
 from placet.enforcement import Product
 from placet.license.keys import TrustStore
@@ -89,11 +90,16 @@ def _case(database: Database, layout: Layout, product: Product, trust: TrustStor
 
 
 def _findings(case: Case) -> list[Finding]:
-    with case.database.read() as connection:
-        findings = examine_soundness(connection)
+    findings: list[Finding] = []
+    try:
+        with case.database.read() as connection:
+            findings += examine_soundness(connection)
+            if all(finding.ok for finding in findings):
+                findings += [finding for examined in _IN_THE_DATABASE for finding in examined(connection, case)]
+                findings += examine_files(connection, case)
+    except DBAPIError:  # what is damaged may not even let a transaction end
         if all(finding.ok for finding in findings):
-            findings += [finding for examined in _IN_THE_DATABASE for finding in examined(connection, case)]
-            return findings + examine_files(connection, case)
+            raise
     return findings
 
 
