@@ -287,8 +287,11 @@ def test_several_at_once_are_all_mended(patient: Patient) -> None:
 
 REPORTED = [
     (Kind.BLOCK_LEFT_OPEN, f"UPDATE blocks SET taken_at = {NOW_US - DAY_US - 1} WHERE used IS NULL"),  # noqa: S608
-    (Kind.AMOUNT_ABSURD, "UPDATE blocks SET used = 10 WHERE used = 4; UPDATE meters SET used = 22"),
-    (Kind.AMOUNT_ABSURD, "UPDATE consumptions SET amount = -7; UPDATE meters SET used = 2"),
+    (
+        Kind.AMOUNT_ABSURD,
+        "UPDATE blocks SET used = 10 WHERE used = 4; UPDATE meters SET used = 22 WHERE feature = 'calls'",
+    ),
+    (Kind.AMOUNT_ABSURD, "UPDATE consumptions SET amount = -7; UPDATE meters SET used = 2 WHERE feature = 'calls'"),
     (Kind.ACTIVE_VERSION_MISSING, "DELETE FROM module_versions WHERE module = 'shop'"),
     (Kind.LICENSE_MISSING, "DELETE FROM licenses"),
     (Kind.LICENSE_DAMAGED, "UPDATE licenses SET signed = 'x'"),
