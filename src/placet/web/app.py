@@ -19,6 +19,7 @@ from placet.web.api.features import FeatureController
 from placet.web.api.front_ends import FrontEndController, OperationController
 from placet.web.api.instances import DebugController, RunController
 from placet.web.api.license import LicenseController
+from placet.web.api.metering import BlockController, MeterController
 from placet.web.api.modules import ModuleController
 from placet.web.api.operations import health, metrics, ready
 from placet.web.api.people import TokenController, UserController, audit_events
@@ -30,6 +31,8 @@ from placet.web.problems import answer_problem
 API: list[Any] = [
     LicenseController,
     FeatureController,
+    MeterController,
+    BlockController,
     SeatController,
     SeatRulesController,
     FrontEndController,

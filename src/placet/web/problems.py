@@ -17,8 +17,10 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from placet.enforcement import Decision, Refused, catalogue
 from placet.guard import (
     AcknowledgementRequired,
+    KeyReused,
     StatusListOutdated,
     TooManyReserved,
+    UnknownBlock,
     UnknownLease,
     UnknownLicense,
     UnknownReservation,
@@ -94,6 +96,8 @@ _SIMPLE: Mapping[type[Exception], tuple[str, str, int]] = {
     UnknownUser: ("unknown_user", "No such user", 404),
     UnknownToken: ("unknown_token", "No such token", 404),
     NameTaken: ("name_taken", "The name is taken", 409),
+    UnknownBlock: ("unknown_block", "No such block", 404),
+    KeyReused: ("idempotency_key_reused", "The idempotency key was used before", 422),
     StatusListOutdated: ("status_list_outdated", "An older status list", 409),
 }
 

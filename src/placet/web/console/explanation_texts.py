@@ -199,6 +199,30 @@ EDGE_PROBLEMS: Mapping[str, EdgeProblem] = MappingProxyType(
                 "See the numbers with 'placet license history'.",
             ),
         ),
+        "unknown_block": EdgeProblem(
+            "No such block",
+            404,
+            Advice(
+                "There is no open block of that id: it was given back or settled, or somebody else holds it.",
+                "See the open blocks with GET /api/v1/blocks, as an administrator.",
+            ),
+        ),
+        "idempotency_key_required": EdgeProblem(
+            "Idempotency key required",
+            400,
+            Advice(
+                "Consumption was sent without the header Idempotency-Key, or with one that cannot be kept.",
+                "Send a new key of 1 to 200 visible ASCII characters for new consumption, the same one for a retry.",
+            ),
+        ),
+        "idempotency_key_reused": EdgeProblem(
+            "The idempotency key was used before",
+            422,
+            Advice(
+                "The same idempotency key was used before for another amount. Nothing was counted.",
+                "Use a new key for new consumption.",
+            ),
+        ),
         "unknown_lease": EdgeProblem(
             "No such lease",
             404,
