@@ -34,8 +34,8 @@ class Child:
         if line != READY:
             raise AssertionError(line + self._process.communicate(timeout=30)[1])
 
-    def go(self) -> None:
-        self._pipes[0].write("go\n")
+    def go(self, line: str = "go") -> None:
+        self._pipes[0].write(line + "\n")
         self._pipes[0].flush()
 
     def answer(self) -> str:
