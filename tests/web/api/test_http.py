@@ -27,6 +27,8 @@ EVERYBODYS = [
     *((method, f"{SEATS}/leases/{'0' * 36}") for method in ("PUT", "DELETE")),
     ("GET", f"{SEATS}/queue"),
     *(("GET", f"/api/v1/{name}") for name in ("front-ends", "operations/run")),
+    *(("POST", f"/api/v1/features/test_queries/{name}") for name in ("consumptions", "blocks")),
+    ("POST", "/api/v1/blocks/4711/return"),
 ]
 ADMINISTRATORS = [
     *(("GET", f"/api/v1/{name}") for name in ("users", "tokens", "audit")),
@@ -36,6 +38,7 @@ ADMINISTRATORS = [
     *(("GET", path) for path in ("/api/v1/denials", f"{SEATS}/reservations", f"{SEATS}/seat-rules")),
     *((method, f"{SEATS}/reservations/user/none") for method in ("PUT", "DELETE")),
     ("PUT", f"{SEATS}/seat-rules"),
+    *(("GET", "/api/v1/blocks"), ("POST", "/api/v1/blocks/4711/settle")),
 ]
 
 
