@@ -151,7 +151,11 @@ def test_one_that_is_interrupted_has_failed(tmp_path: Path) -> None:
     os.mkfifo(waiting)
     with (
         subprocess.Popen(
-            [PLACET, "license", "show", waiting], env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+            [PLACET, "license", "show", waiting],
+            env=environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 (a job in the background ignores it)
         ) as process,
         waiting.open("wb"),
     ):  # opened by both: the command goes on, and waits for a license
