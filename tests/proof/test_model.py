@@ -197,6 +197,6 @@ def test_the_ledger_and_its_model_agree(database_urls: Callable[[], str]) -> Non
     run(
         lambda: Ledger(database_urls),
         settings=settings(
-            max_examples=8, stateful_step_count=20, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+            max_examples=25, stateful_step_count=25, deadline=None, suppress_health_check=[HealthCheck.too_slow]
         ),
     )

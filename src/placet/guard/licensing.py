@@ -9,7 +9,7 @@ from placet.license.document import License, examine
 from placet.license.request import LicenseRequest, sign_request
 from placet.license.status_list import SignedStatusList, verify_status_list
 from placet.license.terms import FORMAT_VERSION
-from placet.store import audit, licenses, usage
+from placet.store import audit, licenses, metering, usage
 from placet.store.facts import read_facts
 from placet.store.installation import change_installation, lock_installation, renew_identity
 
@@ -121,7 +121,9 @@ class Licensing(Judge):
         try:
             license_ = installer.verified(data, stored)
             with self.database.write() as connection:
-                usage.lock(connection, self._limits)  # in this order everywhere: totals, then the installation
+                # in this order everywhere, so that nobody goes on counting by the license before
+                usage.lock(connection, self._totals)
+                metering.lock(connection, (metered.name for metered in self.product.metered))
                 lock_installation(connection)
                 restoring, acknowledged = restored_from is not None, acknowledge or dry_run
                 outcome = installer.prepare(connection, license_, acknowledged=acknowledged, restoring=restoring)
