@@ -52,9 +52,9 @@ check: $(VENV)/.dev ## format, lint, types, import layers, generated pages, and 
 format: $(VENV)/.dev ## format and mend what ruff can mend
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
 
-bench: $(VENV)/.dev ## measure, each figure beside its floor (BENCH="--quick", "--full", "--json FILE" ...)
+bench: $(VENV)/.dev ## measure, each figure beside its floor (BENCH="--quick" or "--full"; PLOTS=1 publishes)
 	@$(BIN)/python -m compileall -q src benchmarks
-	@$(BIN)/python benchmarks/run.py $(BENCH)
+	@$(BIN)/python benchmarks/run.py $(BENCH) $(if $(PLOTS),--publish docs/performance)
 
 docs: $(VENV)/.dev ## the manual, into build/docs
 	@$(BIN)/python scripts/generate_docs.py

@@ -10,4 +10,4 @@ html_title = "Placet"
 html_show_sourcelink = False
 html_show_sphinx = False
 myst_heading_anchors = 3
-exclude_patterns: list[str] = []
+exclude_patterns = ["performance/figures.md"]  # performance.md includes it
