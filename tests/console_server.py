@@ -86,6 +86,11 @@ class ConsoleServer(msgspec.Struct, frozen=True, kw_only=True):
         with self.guard.allocation("publish", name, software_units=units) as grant:
             modules.activate(grant.connection, published)
 
+    def caller(self, name: str, role: Role = Role.DEVELOPER) -> httpx2.Client:
+        """Somebody with a token of this server."""
+        headers = {"Authorization": f"Bearer {self.token(role, name=name)}"}
+        return httpx2.Client(base_url=self.url, timeout=TIMEOUT, trust_env=False, headers=headers)
+
     def code(self, role: Role = Role.ADMINISTRATOR, name: str = "ada") -> str:
         return self.platform.people.one_time_sign_in(name, role)
 

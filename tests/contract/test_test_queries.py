@@ -35,9 +35,10 @@ def test_without_a_word_of_them_in_the_license_they_are_unlimited_and_counted(se
     assert test_queries(server)["used"] == 1
 
 
-def test_one_that_fails_has_run_and_one_for_no_module_has_not(server: ServerProcess) -> None:
+def test_one_that_fails_has_run_and_one_for_no_module_or_of_no_statement_has_not(server: ServerProcess) -> None:
     assert server.api(*CALL, json={"sql": "SELECT nothing FROM nowhere"}).status_code == 422
     assert test_queries(server)["used"] == 2
+    assert server.api(*CALL, json={"sql": "-- nothing to run"}).status_code == 422
     assert server.api("POST", "/api/v1/modules/nowhere/queries", json=QUERY).status_code == 404
     assert test_queries(server)["used"] == 2
 

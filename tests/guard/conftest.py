@@ -1,29 +1,14 @@
 """A guard for each test, on each kind of database there is."""
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
-from hypothesis import settings
 
 from guard_support.guards import Clock, install, opened
 from placet.guard import Guard
-from store_support.databases import KINDS, new_databases
+from store_support.fixtures import database_url, database_urls
 
-settings.register_profile("placet", deadline=None)
-settings.load_profile("placet")
-
-
-@pytest.fixture(params=KINDS)
-def database_urls(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[], str]]:
-    """Makes a new database each time."""
-    with new_databases(request.param, tmp_path) as make:
-        yield make
-
-
-@pytest.fixture
-def database_url(database_urls: Callable[[], str]) -> str:
-    return database_urls()
+__all__ = ["database_url", "database_urls"]
 
 
 @pytest.fixture

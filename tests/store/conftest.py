@@ -4,19 +4,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
 
 from placet.store.database import Database
-from store_support.databases import KINDS, new_databases
+from store_support.fixtures import database_url, database_urls
 
-settings.register_profile("placet", deadline=None)
-settings.load_profile("placet")
-
-
-@pytest.fixture(params=KINDS)
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    with new_databases(request.param, tmp_path) as make:
-        yield make()
+__all__ = ["database_url", "database_urls"]
 
 
 @pytest.fixture

@@ -79,7 +79,7 @@ def test_query(
     Raises `ModuleProblem`: query_failed with the engine's message and, where known, the position in the text from 1;
     query_refused; query_timeout.
     """
-    _check(sql)
+    check_statement(sql)
     orders = {
         "database": str(database.absolute()) if database.is_file() else None,
         "sql": sql,
@@ -104,7 +104,8 @@ def test_query(
 test_query.__test__ = False  # type: ignore[attr-defined]  # a name that test runners would collect
 
 
-def _check(sql: str) -> None:
+def check_statement(sql: str) -> None:
+    """Raise `ModuleProblem` for what is no statement, before anything runs."""
     size = len(sql.encode(errors="replace"))
     if size > MAX_SQL_BYTES:
         _fail(f"The query has {size:,} bytes; {MAX_SQL_BYTES:,} are allowed. Pass large values as parameters.")

@@ -79,15 +79,15 @@ class Batches(Generic[R, A]):
 
     def _lead(self) -> None:
         """Do one batch, the caller's own request among it, and hand over."""
-        self._gather()
-        with self._mutex:
-            batch, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
-            self._expected = len(batch)
+        batch: Sequence[_Entry[R, A]] = ()
         try:
+            self._gather()
+            batch = self._take()
             if len(batch) == 1 or not self._together(batch):
                 for entry in batch:
                     self._alone(entry)
         except BaseException as error:  # the process is to end: nobody may wait for what will not come
+            batch = batch or self._take()
             for entry in batch:
                 entry.error = entry.error or error
             raise
@@ -100,6 +100,13 @@ class Batches(Generic[R, A]):
                     self._waiting[0].wakes.release()  # it leads: it wakes up without being done
                 else:
                     self._is_led = False
+
+    def _take(self) -> Sequence[_Entry[R, A]]:
+        """Take those who wait, the leader among them."""
+        with self._mutex:
+            batch, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
+            self._expected = len(batch)
+        return batch
 
     def _gather(self) -> None:
         """Give those of the last batch the time to come again: without it, every other batch would be of a few."""

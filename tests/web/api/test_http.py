@@ -49,13 +49,11 @@ def server(tmp_path: Path) -> Iterator[ConsoleServer]:
         yield server
 
 
-def bearer(server: ConsoleServer, role: Role) -> httpx2.Client:
-    headers = {"Authorization": f"Bearer {server.token(role, name=role.value)}"}
-    return httpx2.Client(base_url=server.url, timeout=30, trust_env=False, headers=headers)
-
-
 def test_developers_and_administrators(server: ConsoleServer) -> None:
-    with bearer(server, Role.DEVELOPER) as developer, bearer(server, Role.ADMINISTRATOR) as administrator:
+    with (
+        server.caller("dora") as developer,
+        server.caller("ada", Role.ADMINISTRATOR) as administrator,
+    ):
         for method, path in EVERYBODYS:
             for client in (developer, administrator):
                 answer = client.request(method, path)
@@ -83,7 +81,7 @@ def test_every_call_of_the_schema_is_in_the_matrix(server: ConsoleServer) -> Non
 
 
 def test_a_token_revoked_is_none(server: ConsoleServer) -> None:
-    with bearer(server, Role.ADMINISTRATOR) as client:
+    with server.caller("ada", Role.ADMINISTRATOR) as client:
         made = client.post("/api/v1/tokens", json={"name": "ci", "role": "developer"}).json()
         held = {"Authorization": f"Bearer {made['token']}"}
         assert client.get("/api/v1/license", headers=held).status_code == 200
@@ -129,7 +127,7 @@ def test_a_page_of_this_site_may(server: ConsoleServer, own: str) -> None:
 
 
 def test_a_token_is_not_asked_where_it_comes_from(server: ConsoleServer) -> None:
-    with bearer(server, Role.ADMINISTRATOR) as client:
+    with server.caller("ada", Role.ADMINISTRATOR) as client:
         answer = client.put("/api/v1/license", content=server.a_license(), headers={"Origin": "https://evil.example"})
         assert answer.status_code == 200
 
@@ -141,7 +139,7 @@ def test_a_developers_session_is_a_developers(server: ConsoleServer) -> None:
 
 
 def test_a_dry_run_leaves_nothing(server: ConsoleServer) -> None:
-    with bearer(server, Role.ADMINISTRATOR) as client:
+    with server.caller("ada", Role.ADMINISTRATOR) as client:
         before = [client.get(f"/api/v1/{path}").json() for path in ("license/history", "audit", "modules")]
         answer = client.put("/api/v1/license?dry_run", content=server.a_license())
         assert (answer.status_code, answer.json()["installed"]) == (200, False)
@@ -150,7 +148,7 @@ def test_a_dry_run_leaves_nothing(server: ConsoleServer) -> None:
 
 
 def test_every_answer_of_the_api_is_kept_from_caches_and_guessing(server: ConsoleServer) -> None:
-    with bearer(server, Role.ADMINISTRATOR) as client:
+    with server.caller("ada", Role.ADMINISTRATOR) as client:
         answers = [
             *(client.get("/api/v1/license"), client.get("/api/v1/license/request"), client.get("/healthz")),
             *(client.get("/readyz"), client.get("/metrics"), client.get("/nowhere"), client.post("/healthz")),

@@ -12,7 +12,6 @@ from builders import EVERYTHING
 from console_server import ConsoleServer, running
 from contract.surfaces import as_problem
 from placet.license import Grant
-from placet.store.credentials import Role
 
 FEATURE = "/api/v1/features/test_queries"
 CONSUMPTIONS = f"{FEATURE}/consumptions"
@@ -24,23 +23,6 @@ def server(tmp_path: Path) -> Iterator[ConsoleServer]:
     with running(tmp_path / "data") as server:
         server.install(features={**EVERYTHING, "test_queries": Grant(kind="metered", limit=10)})
         yield server
-
-
-def caller(server: ConsoleServer, name: str, role: Role = Role.DEVELOPER) -> httpx2.Client:
-    headers = {"Authorization": f"Bearer {server.token(role, name=name)}"}
-    return httpx2.Client(base_url=server.url, timeout=30, trust_env=False, headers=headers)
-
-
-@pytest.fixture
-def ann(server: ConsoleServer) -> Iterator[httpx2.Client]:
-    with caller(server, "ann") as client:
-        yield client
-
-
-@pytest.fixture
-def root(server: ConsoleServer) -> Iterator[httpx2.Client]:
-    with caller(server, "root", Role.ADMINISTRATOR) as client:
-        yield client
 
 
 def consume(client: httpx2.Client, key: str, amount: int = 1) -> httpx2.Response:
@@ -136,7 +118,7 @@ def test_a_block_left_behind_is_settled_by_an_administrator_and_audited(
 
 def test_somebody_elses_block_is_not_given_back(server: ConsoleServer, ann: httpx2.Client) -> None:
     block_id = ann.post(f"{FEATURE}/blocks", json={"size": 6}).json()["id"]
-    with caller(server, "bob") as bob:
+    with server.caller("bob") as bob:
         assert as_problem(bob.post(f"/api/v1/blocks/{block_id}/return", json={"used": 0}))["code"] == "unknown_block"
         assert as_problem(bob.get("/api/v1/blocks"))["code"] == "role_required"
     assert used(ann) == 6

@@ -16,7 +16,6 @@ from contract.surfaces import as_problem
 from placet.license import Grant
 from placet.license.lease import verify_lease
 from placet.store import usage
-from placet.store.credentials import Role
 
 FEATURE = "/api/v1/features/private_instances"
 LEASES = f"{FEATURE}/leases"
@@ -33,29 +32,6 @@ def server(tmp_path: Path) -> Iterator[ConsoleServer]:
     with running(tmp_path / "data") as server:
         server.install(features=seats(2))
         yield server
-
-
-def caller(server: ConsoleServer, name: str, role: Role = Role.DEVELOPER) -> httpx2.Client:
-    headers = {"Authorization": f"Bearer {server.token(role, name=name)}"}
-    return httpx2.Client(base_url=server.url, timeout=30, trust_env=False, headers=headers)
-
-
-@pytest.fixture
-def ann(server: ConsoleServer) -> Iterator[httpx2.Client]:
-    with caller(server, "ann") as client:
-        yield client
-
-
-@pytest.fixture
-def bob(server: ConsoleServer) -> Iterator[httpx2.Client]:
-    with caller(server, "bob") as client:
-        yield client
-
-
-@pytest.fixture
-def root(server: ConsoleServer) -> Iterator[httpx2.Client]:
-    with caller(server, "root", Role.ADMINISTRATOR) as client:
-        yield client
 
 
 def acquire(client: httpx2.Client, **members: Any) -> httpx2.Response:

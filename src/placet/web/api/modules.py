@@ -10,7 +10,7 @@ from msgspec import Meta
 from placet.license.instants import rfc3339
 from placet.platform.product import TEST_QUERIES
 from placet.platform.publish import Published, UnknownModule
-from placet.platform.query import test_query
+from placet.platform.query import check_statement, test_query
 from placet.platform.server import PlatformServer
 from placet.store import audit, modules
 from placet.store.modules import ModuleVersion
@@ -81,6 +81,7 @@ class ModuleController(Controller):
         server.guard.require("test_query")
         server.front_end.require()
         version, caller = _active(server, name), caller_of(request)
+        check_statement(data.sql)
         consumed = server.guard.consume(TEST_QUERIES, actor=caller.name)
         result = test_query(
             server.layout.module_database(name), data.sql, parameters=data.parameters, max_rows=data.max_rows
