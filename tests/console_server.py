@@ -84,7 +84,7 @@ class ConsoleServer(msgspec.Struct, frozen=True, kw_only=True):
             published_by=by,
         )
         with self.guard.allocation("publish", name, software_units=units) as grant:
-            modules.activate(grant.connection, published)
+            modules.activate(grant.connection, published, b"zip")
 
     def caller(self, name: str, role: Role = Role.DEVELOPER) -> httpx2.Client:
         """Somebody with a token of this server."""

@@ -62,7 +62,7 @@ def test_it_waits_for_a_transaction_that_may_yet_be_committed(
     with ThreadPoolExecutor() as pool, database.engine.connect() as connection:
         transaction = connection.begin()
         usage.lock(connection, [SOFTWARE_UNITS])
-        modules.activate(connection, VERSION)
+        modules.activate(connection, VERSION, b"zip")
         answer = pool.submit(settle)
         assert settling.wait(10)
         with pytest.raises(TimeoutError):

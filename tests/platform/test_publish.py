@@ -17,9 +17,10 @@ from placet.guard import Grant, Guard
 from placet.platform import schema
 from placet.platform.journals import Journal, Journals
 from placet.platform.layout import Layout
+from placet.platform.module_work import ModuleBusy
 from placet.platform.problems import ModuleProblem
 from placet.platform.product import PLATFORM_SERVER
-from placet.platform.publish import ModuleBusy, UnknownModule
+from placet.platform.publish import UnknownModule
 from placet.platform.server import PlatformServer
 from placet.store.database import Database
 

@@ -87,7 +87,7 @@ class Patient:
         with closing(sqlite3.connect(self.layout.module_database(name))) as connection:
             connection.execute("CREATE TABLE IF NOT EXISTS prices (id INTEGER PRIMARY KEY, name TEXT)")
         with self.guard.allocation("publish", name, software_units=units) as grant:
-            modules.activate(grant.connection, version)
+            modules.activate(grant.connection, version, b"zip")
 
     def write_files(self, module: str, version_id: str) -> Path:
         directory = self.layout.version(module, version_id)

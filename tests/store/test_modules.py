@@ -35,7 +35,7 @@ BILLING = msgspec.structs.replace(ORDERS, id="3", module="billing")
 def publish(database: Database, *versions: ModuleVersion) -> None:
     with database.write() as connection:
         for version in versions:
-            activate(connection, version)
+            activate(connection, version, b"zip")
 
 
 def test_a_version_comes_back_as_it_was(database: Database) -> None:

@@ -126,7 +126,7 @@ def everything(database: Database) -> None:
             published_at=NOW,
             published_by="me",
         )
-        modules.activate(grant.connection, version)
+        modules.activate(grant.connection, version, b"zip")
     with guard.releasing("orders", "software_units") as connection:
         modules.delete_module(connection, "orders")
     guard.tick()

@@ -3,7 +3,8 @@
 import functools
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -54,6 +55,42 @@ class Client:
         where = path + ("?" + query if query else "")
         return self._json_of(self._send(method, where, data, headers if data is not None else {}))
 
+    def follow(
+        self,
+        path: str,
+        tell: Callable[[dict[str, Any]], None],
+        *,
+        content: bytes | None = None,
+        body: object = None,
+        flags: dict[str, bool] | None = None,
+    ) -> Any:
+        """Post to what tells its steps while it works; answers its document at the end, like :meth:`call`."""
+        import httpx2  # noqa: PLC0415
+
+        from placet.cli.events import events_of  # noqa: PLC0415
+
+        data = json.dumps(body).encode() if body is not None else content
+        kind = "application/json" if body is not None else "application/octet-stream"
+        query = "&".join(name for name, is_set in (flags or {}).items() if is_set)
+        headers = self._headers({"Accept": "text/event-stream, application/json", "Content-Type": kind})
+        where = self.server + path + ("?" + query if query else "")
+        with (
+            self._reached(),
+            httpx2.Client(timeout=TIMEOUT_SECONDS, trust_env=False) as client,
+            client.stream("POST", where, content=data, headers=headers) as answer,
+        ):
+            if not answer.headers.get("content-type", "").startswith("text/event-stream"):
+                answer.read()
+                return self._json_of(answer)
+            for event, text in events_of(answer.iter_lines()):
+                document = self._of_event(event, text)
+                if event == "done":
+                    return document
+                tell(document)
+        raise FailedError(
+            f"{self.server} broke off before it was done. Whether it was done is not known: see 'placet module list'."
+        )
+
     def download(self, path: str) -> bytes:
         """Answer the bytes at ``path``."""
         answer = self._send("GET", path, None, {})
@@ -63,12 +100,20 @@ class Client:
     def _send(self, method: str, path: str, data: bytes | None, headers: dict[str, str]) -> "httpx2.Response":
         import httpx2  # noqa: PLC0415
 
-        headers = {"Accept": "application/json"} | headers
-        if self._token:
-            headers["Authorization"] = f"Bearer {self._token}"
+        with self._reached(), httpx2.Client(timeout=TIMEOUT_SECONDS, trust_env=False) as client:
+            headers = self._headers({"Accept": "application/json"} | headers)
+            return client.request(method, self.server + path, content=data, headers=headers)
+
+    def _headers(self, headers: dict[str, str]) -> dict[str, str]:
+        return headers | ({"Authorization": f"Bearer {self._token}"} if self._token else {})
+
+    @contextmanager
+    def _reached(self) -> Iterator[None]:
+        """Say in a sentence why a server was not reached."""
+        import httpx2  # noqa: PLC0415
+
         try:
-            with httpx2.Client(timeout=TIMEOUT_SECONDS, trust_env=False) as client:
-                return client.request(method, self.server + path, content=data, headers=headers)
+            yield
         except (httpx2.InvalidURL, httpx2.UnsupportedProtocol, UnicodeError):
             raise click.UsageError(
                 f"{self.server!r} is not the address of a server, such as {DEFAULT_SERVER}."
@@ -87,8 +132,18 @@ class Client:
             detail = dict(found)["detail"]
         except (ValueError, KeyError, TypeError, RecursionError):
             raise self._stranger(answer.status_code) from None
-        failed = answer.status_code in {400, 413, 422} or answer.status_code >= 500
-        raise (ProblemFailed if failed else ProblemRefused)(str(detail), found)
+        raise _problem(answer.status_code, str(detail), found)
+
+    def _of_event(self, event: str, text: str) -> Any:
+        """Answer the document of an event; raises the problem where it is one."""
+        try:
+            found = json.loads(text, object_hook=functools.partial(_Document, server=self.server))
+            status, detail = (dict(found)["status"], dict(found)["detail"]) if event == "problem" else (200, "")
+        except (ValueError, KeyError, TypeError, RecursionError):
+            raise self._stranger(200) from None
+        if event == "problem":
+            raise _problem(int(status), str(detail), found)
+        return found
 
     def _stranger(self, status: int) -> FailedError:
         return FailedError(
@@ -135,6 +190,9 @@ class _WithProblem(EndedError):
         if self.problem.get("file"):
             line = f", line {self.problem['line']}" if self.problem.get("line") else ""
             click.echo(f"  Where: {printable(str(self.problem['file']))}{line}", err=True)
+        if self.problem.get("step"):
+            after = f", {self.problem['elapsed']:.2f} s after it began" if "elapsed" in self.problem else ""
+            click.echo(f"  Stopped at: {printable(str(self.problem['step']))}{after}", err=True)
         if self.problem.get("output"):
             for line in str(self.problem["output"]).splitlines()[-20:]:
                 click.echo(f"  | {printable(line)}", err=True)
@@ -159,6 +217,11 @@ class ProblemRefused(_WithProblem, RefusedError):
 
 class ProblemFailed(_WithProblem, FailedError):
     """The server could not do it."""
+
+
+def _problem(status: int, detail: str, document: dict[str, Any]) -> "ProblemFailed | ProblemRefused":
+    failed = status in {400, 413, 422} or status >= 500
+    return (ProblemFailed if failed else ProblemRefused)(detail, document)
 
 
 def client_command(function: F) -> Callable[..., Any]:

@@ -9,9 +9,13 @@ import click
 
 from placet.cli.client import Client, client_command, read_input
 from placet.cli.errors import FailedError
+from placet.cli.module_output import print_changes, print_elements, print_front_ends, progress_of
 from placet.cli.output import counted, print_fields, print_json, print_table, print_warnings
 
 _ARCHIVE_CAP = 64 * 1024 * 1024
+_progress = click.option(
+    "--progress/--no-progress", default=None, help="Show each step as it happens; by default in a terminal."
+)
 _source = click.argument("source", metavar="DIR", type=click.Path(exists=True))
 
 
@@ -36,20 +40,61 @@ def _archive(source: str) -> bytes:
 @module.command()
 @_source
 @click.option("--dry-run", is_flag=True, help="Count its Software Units and tell the decision, and change nothing.")
+@_progress
 @client_command
-def publish(client: Client, source: str, *, dry_run: bool, as_json: bool) -> None:
+def publish(client: Client, source: str, *, dry_run: bool, progress: bool | None, as_json: bool) -> None:
     """Publish a module. The version before it serves until the new one is ready."""
-    done = client.call("POST", "/api/v1/modules", content=_archive(source), flags={"dry_run": dry_run})
+    tell = progress_of(wanted=progress, as_json=as_json)
+    done = client.follow("/api/v1/modules", tell, content=_archive(source), flags={"dry_run": dry_run})
+    _print_published(client, done, "Published", "published", as_json=as_json)
+
+
+@module.command()
+@click.argument("name")
+@click.argument("version", required=False)
+@click.option("--dry-run", is_flag=True, help="Tell the decision, and change nothing.")
+@_progress
+@client_command
+def rollback(
+    client: Client, name: str, version: str | None, *, dry_run: bool, progress: bool | None, as_json: bool
+) -> None:
+    """Let an earlier version of a module serve again: VERSION or its id, else the one before. Its data stays."""
+    where, tell = f"/api/v1/modules/{_quoted(name)}/rollback", progress_of(wanted=progress, as_json=as_json)
+    done = client.follow(where, tell, body={"version": version}, flags={"dry_run": dry_run})
+    _print_published(client, done, "Rolled back to", "served again", as_json=as_json)
+
+
+@module.command()
+@click.argument("name")
+@client_command
+def versions(client: Client, name: str, *, as_json: bool) -> None:
+    """List the versions of a module that are kept, newest first."""
+    found = client.entries(f"/api/v1/modules/{_quoted(name)}/versions")
+    if as_json:
+        print_json(found)
+        return
+    rows = [
+        (item["version"], "serves" if item["active"] else "", *(item[key] for key in _OF_A_VERSION), item["id"])
+        for item in found
+    ]
+    print_table(["Version", "", "Units", "Published", "By", "Id"], rows, empty="No version is kept.")
+
+
+_OF_A_VERSION = ("units", "published_at", "published_by")
+
+
+def _print_published(client: Client, done: dict[str, Any], past: str, would_be: str, *, as_json: bool) -> None:
     if as_json:
         print_json(done)
         return
     change = f"{counted(done['units'], 'Software Unit')} ({done['units_before']} before)"
-    if dry_run:
-        click.echo(f"{done['name']} {done['version']} would be published: {change}. Nothing was changed.")
-        _print_elements(done["elements"])
+    if done["dry_run"]:
+        click.echo(f"{done['name']} {done['version']} would be {would_be}: {change}. Nothing was changed.")
+        print_changes(done["elements_before"], done["elements"])
     else:
-        click.echo(f"Published {done['name']} {done['version']}: {change}.")
+        click.echo(f"{past} {done['name']} {done['version']}: {change}.")
         click.echo(f"Served at {client.server}{done['url']}")
+        print_front_ends(done["front_ends"])
     print_warnings(done["warnings"])
 
 
@@ -74,13 +119,24 @@ def list_(client: Client, *, as_json: bool) -> None:
 @client_command
 def show(client: Client, name: str, *, as_json: bool) -> None:
     """Show a module, and each element that counts as Software Units."""
-    found = client.get(f"/api/v1/modules/{_quoted(name)}")
+    _print_counted(client.get(f"/api/v1/modules/{_quoted(name)}"), as_json=as_json)
+
+
+@module.command()
+@click.argument("name")
+@client_command
+def units(client: Client, name: str, *, as_json: bool) -> None:
+    """Explain a module's Software Units: each element, its weight and why it counts. The sum is what counts."""
+    _print_counted(client.get(f"/api/v1/modules/{_quoted(name)}/units"), as_json=as_json)
+
+
+def _print_counted(found: dict[str, Any], *, as_json: bool) -> None:
     if as_json:
         print_json(found)
         return
     print_fields([("Name", found["name"]), ("Version", found["version"]), ("Units", found["units"])])
     click.echo()
-    _print_elements(found["elements"])
+    print_elements(found["elements"])
 
 
 @module.command()
@@ -191,11 +247,6 @@ def _value(text: str) -> Any:
         return text
     is_number_of_json = not isinstance(value, float) or math.isfinite(value)
     return value if is_number_of_json and not isinstance(value, list | dict) else text
-
-
-def _print_elements(elements: list[dict[str, Any]]) -> None:
-    rows = [(item["kind"], item["name"], item["weight"], item["why"]) for item in elements]
-    print_table(["Element", "Name", "Units", "Why it counts"], rows, empty="Nothing in it counts.")
 
 
 def _quoted(name: str) -> str:

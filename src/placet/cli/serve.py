@@ -26,6 +26,13 @@ if TYPE_CHECKING:
 @click.option("--keep-hourly", default="14d", show_default=True, metavar="PERIOD", help="How long usage by the hour.")
 @click.option("--keep-daily", default="3y", show_default=True, metavar="PERIOD", help="How long usage by the day.")
 @click.option(
+    "--keep-versions",
+    default=5,
+    show_default=True,
+    type=click.IntRange(0, 100),
+    help="How many versions of a module stay for a rollback, beside the one that serves.",
+)
+@click.option(
     "--beat",
     default="5s",
     show_default=True,
@@ -51,6 +58,7 @@ def serve(
     instances_last: str,
     keep_hourly: str,
     keep_daily: str,
+    keep_versions: int,
     beat: str,
     listen: bool,
 ) -> None:
@@ -67,6 +75,7 @@ def serve(
             keep_hourly=keep_hourly,
             keep_daily=keep_daily,
             beat=beat,
+            kept_versions=keep_versions,
             address=address_of(listener),
             listens=listen,
         )

@@ -49,14 +49,13 @@ def open_archive(archive: bytes, directory: Path) -> Unpacked:
     return Unpacked(directory=directory, package=unpack(archive, directory / MODULE))
 
 
-def install_only(unpacked: Unpacked) -> None:
-    """Install the module's requirements, if it has any, into a directory of that version alone."""
-    install_requirements(unpacked.module, unpacked.directory / SITE)
+def install_only(unpacked: Unpacked) -> bool:
+    """Install the module's requirements into a directory of that version alone; answers whether it has any."""
+    return install_requirements(unpacked.module, unpacked.directory / SITE)
 
 
 def measure(unpacked: Unpacked) -> UnitCount:
-    """Install the requirements, import the module in a process of its own, and count its Software Units."""
-    install_only(unpacked)
+    """Import the module in a process of its own, its requirements installed, and count its Software Units."""
     inspection = inspect_module(unpacked.module, unpacked.package.manifest, site=unpacked.site)
     return count_units(unpacked.module, unpacked.package.manifest, inspection)
 

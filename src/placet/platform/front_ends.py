@@ -62,6 +62,11 @@ class FrontEnd:
         return self._id
 
     @property
+    def entry(self) -> tuple[str, datetime | None]:
+        """Which entry among the front-ends is this server's now: it may have been taken out and entered anew."""
+        return self._id, self._started_at
+
+    @property
     def license_digest(self) -> str | None:
         """The digest of the license this server goes by now."""
         found = self._guard.status().license

@@ -1,4 +1,4 @@
-"""Publish: unpack → validate → count → ask → build → schema → start → one transaction → switch.
+"""Publish: unpack → requirements → inspect → ask → build → schema → start → one transaction → switch → the farm.
 
 A failure at any step leaves the version before it serving and nothing else behind. What changes outside the staging
 area before the transaction (the schema's new entities, the version's directory) is written to a journal first; after
@@ -6,177 +6,236 @@ a crash :meth:`Publisher.recover` takes it back, or, where the transaction was c
 """
 
 import sqlite3
-import threading
 import uuid
-from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
-from datetime import datetime
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
-import structlog
 
 from placet.enforcement import Decision, Refused
 from placet.guard import Guard
-from placet.platform.build import MODULE, Unpacked, compile_module, measure, open_archive, schema_of, site_of
+from placet.platform.build import Unpacked, compile_module, install_only, measure, open_archive, schema_of
+from placet.platform.following import Follower
 from placet.platform.front_ends import FrontEnd
 from placet.platform.journals import Journal, Journals
-from placet.platform.layout import Layout, remove_empty, remove_tree, sync, sync_tree
-from placet.platform.manifest import read_manifest
+from placet.platform.layout import Layout, remove_tree
+from placet.platform.module_work import ModuleBusy, ModuleWork, require_held
 from placet.platform.problems import ModuleProblem
 from placet.platform.product import SOFTWARE_UNITS
 from placet.platform.schema import apply_schema, check_schema
+from placet.platform.steps import Step, StepName, Steps
 from placet.platform.supervisor import Supervisor
 from placet.platform.units import UnitCount
-from placet.platform.workers import Worker, WorkerSpec, start_worker
-from placet.store import audit, modules, usage
+from placet.platform.versions import Versions
+from placet.platform.workers import Worker, start_worker
+from placet.store import audit, modules
+from placet.store.dialects import tell_change
+from placet.store.module_work import Work
 from placet.store.modules import ModuleVersion
+from placet.store.serving import Serving, ServingState
 
 PUBLISH = "publish"
+KEPT_VERSIONS = 5
+FARM_SECONDS = 60.0
 
-log = structlog.get_logger()
-
-
-class ModuleBusy(Exception):
-    """Somebody else is publishing the same module."""
+Listener = Callable[[Step], None]
 
 
 class UnknownModule(LookupError):
     """No module of that name is published."""
 
 
+class UnknownVersion(LookupError):
+    """No such version of a module is kept."""
+
+
 class Published(msgspec.Struct, frozen=True, kw_only=True):
-    """What publishing did, or with ``dry_run`` would do. Units are Software Units, the module's before and after."""
+    """What publishing or rolling back did, or with ``dry_run`` would do.
+
+    ``units`` are the module's Software Units after it and ``before`` the version that served until then, if any.
+    ``front_ends`` tells how far the other servers of the farm are with it.
+    """
 
     name: str
     version: str
-    units_before: int
-    units: UnitCount
+    version_id: str
+    units: int
+    elements: list[dict[str, object]]
+    before: ModuleVersion | None
     decision: Decision
     dry_run: bool
+    front_ends: list[Serving]
 
 
 class Publisher:
-    """Publishes and deletes modules of one server."""
+    """Publishes, rolls back and deletes modules. ``kept`` is how many versions stay beside the one that serves."""
 
-    def __init__(self, guard: Guard, layout: Layout, supervisor: Supervisor, front_end: FrontEnd) -> None:
+    def __init__(
+        self,
+        guard: Guard,
+        layout: Layout,
+        supervisor: Supervisor,
+        front_end: FrontEnd,
+        *,
+        kept: int = KEPT_VERSIONS,
+        farm_seconds: float = FARM_SECONDS,
+    ) -> None:
         self._guard = guard
         self._front_end = front_end
         self._layout = layout
-        self._supervisor = supervisor
         self._journals = Journals(guard.database, layout)
-        self._busy: dict[str, tuple[str, datetime]] = {}
-        self._busy_lock = threading.Lock()
+        self._versions = Versions(guard, layout)
+        self._kept = kept
+        self._farm_seconds = farm_seconds
+        self.work = ModuleWork(guard, front_end)
+        self.follower = Follower(guard, supervisor, self._versions, front_end, self.work)
 
-    def publish(self, archive: bytes, *, actor: str, dry_run: bool = False) -> Published:
-        """Publish a module's zip.
+    def publish(
+        self, archive: bytes, *, actor: str, dry_run: bool = False, listener: Listener | None = None
+    ) -> Published:
+        """Publish a module's zip, telling ``listener`` of each step.
 
-        Raises :class:`Refused` (the license), ``ModuleProblem`` (the module) or :class:`ModuleBusy`.
+        Raises :class:`Refused` (the license), ``ModuleProblem`` (the module) or ``ModuleBusy``.
         """
         self._guard.require(PUBLISH, software_units=0)  # what no archive can change is told before one is unpacked
         self._front_end.require()
         version_id = str(uuid.uuid4())
         staging = self._layout.staging / version_id
-        try:
-            unpacked = open_archive(archive, staging)
-            with self._publishing(unpacked.package.manifest.name, actor):
-                return self._publish(unpacked, version_id, actor, dry_run=dry_run)
-        finally:
-            remove_tree(staging)
+        with _steps(listener) as steps:
+            try:
+                with steps.step(StepName.UNPACK):
+                    unpacked = open_archive(archive, staging)
+                    steps.say(f"{unpacked.package.files:,} files, {unpacked.package.size:,} bytes")
+                manifest = unpacked.package.manifest
+                with self.work.on(manifest.name, "publish", actor=actor, version=manifest.version) as work:
+                    if dry_run:
+                        return self._rehearse(unpacked, version_id, steps)
+                    return self._publish(archive, unpacked, version_id, work, steps)
+            finally:
+                remove_tree(staging)
+
+    def rollback(
+        self,
+        name: str,
+        wanted: str | None = None,
+        *,
+        actor: str,
+        dry_run: bool = False,
+        listener: Listener | None = None,
+    ) -> Published:
+        """Let an earlier version that is kept serve again: ``wanted`` is its version or its id, else the one before.
+
+        Asks like a publish. The module's data stays as it is. Raises like :meth:`publish`, and :class:`UnknownModule`,
+        :class:`UnknownVersion`.
+        """
+        self._guard.require(PUBLISH, software_units=0)
+        self._front_end.require()
+        with self.work.on(name, "rollback", actor=actor) as work, _steps(listener) as steps:
+            version, before = self._kept_version(name, wanted)
+            with steps.step(StepName.ASK):
+                decision = self._ask(name, version.units)
+            if dry_run:
+                return _published(version, before, decision, dry_run=True)
+            with steps.step(StepName.BUILD):
+                self._versions.fetch(version)
+            with steps.step(StepName.START):
+                worker = start_worker(self._versions.spec(name, version.id))
+            try:
+                with steps.step(StepName.COMMIT):
+                    decision = self._commit(work, version, None)
+            except BaseException:
+                worker.stop()  # where the commit's answer alone was lost, following it brings the version up
+                raise
+            return self._finish(version, before, decision, worker, steps)
 
     def delete(self, name: str, *, actor: str) -> Path | None:
         """Delete a module and give its units back, whatever the license says.
 
         Answers where its database was put aside, if it had one. Raises :class:`UnknownModule`.
         """
-        with self._publishing(name, actor):
+        with self.work.on(name, "delete", actor=actor) as work:
             with self._guard.releasing(name, SOFTWARE_UNITS, actor=actor) as connection:
+                require_held(connection, work)
                 if not modules.delete_module(connection, name):
-                    raise UnknownModule(f"No module named {name!r} is published on this server.")
+                    raise unknown_module(name)
                 now = self._guard.now()
                 audit.record(connection, audit.Event.MODULE_DELETED, now=now, actor=actor, subject=name)
-            self._supervisor.remove(name)
-            remove_tree(self._layout.versions / name)
-            aside = self._put_database_aside(name)
-            self._layout.remove_logs(name)
+                tell_change(connection)
+            self.follower.stop(name)
+            aside = self._versions.remove_all(name)
             self._journals.forget(name)
             return aside
 
     def recover(self) -> None:
         """After a start: finish or take back what a crash interrupted, and remove what nothing refers to."""
         self._journals.recover()
-        with self._guard.database.read() as connection:
-            active = {version.module: version.id for version in modules.active_versions(connection)}
-        for directory in self._layout.versions.iterdir():
-            self._keep_versions(directory.name, active.get(directory.name))
-        for database in self._layout.databases.glob("*.sqlite3"):
-            if database.stem not in active:
-                self._put_database_aside(database.stem)
-        for leftover in self._layout.staging.iterdir():
-            remove_tree(leftover)
+        self._versions.recover()
+        self.work.recover()
 
-    def serve(self) -> None:
-        """Start the workers of all published modules. One whose files are damaged does not keep the others down."""
-        with self._guard.database.read() as connection:
-            active = modules.active_versions(connection)
-        for version in active:
-            try:
-                spec = self._spec(version.module, version.id)
-            except (ModuleProblem, OSError) as error:
-                log.warning("module_not_served", module=version.module, version=version.version, error=str(error))
+    # The parts of a publish
+
+    def _rehearse(self, unpacked: Unpacked, version_id: str, steps: Steps) -> Published:
+        count = self._count(unpacked, steps)
+        with steps.step(StepName.ASK):
+            decision = self._ask(unpacked.package.manifest.name, count.total)
+        version = self._version(unpacked, version_id, count, "")
+        return _published(version, self._active(version.module), decision, dry_run=True)
+
+    def _publish(self, archive: bytes, unpacked: Unpacked, version_id: str, work: Work, steps: Steps) -> Published:
+        name = work.module
+        count = self._count(unpacked, steps)
+        before = self._active(name)
+        with steps.step(StepName.ASK):
+            self._ask(name, count.total)
+        with steps.step(StepName.BUILD):
+            compile_module(unpacked)
+        self._settle_earlier(name)
+        if before is None:  # what a module of that name may have left is not this one's
+            self._versions.put_database_aside(name)
+        version = self._version(unpacked, version_id, count, work.actor)
+        with self._prepared(unpacked, version_id, steps, first=before is None) as worker, steps.step(StepName.COMMIT):
+            decision = self._commit(work, version, archive)
+        return self._finish(version, before, decision, worker, steps)
+
+    def _count(self, unpacked: Unpacked, steps: Steps) -> UnitCount:
+        with steps.step(StepName.REQUIREMENTS):
+            if install_only(unpacked):
+                steps.say("installed into an environment of this version")
             else:
-                self._supervisor.put(version.module, spec)
+                steps.say("none")
+        with steps.step(StepName.INSPECT):
+            count = measure(unpacked)
+            steps.say(f"{count.total:,} Software Units")
+        return count
 
-    def _publish(self, unpacked: Unpacked, version_id: str, actor: str, *, dry_run: bool) -> Published:
-        manifest = unpacked.package.manifest
-        count = measure(unpacked)
-        with self._guard.database.read() as connection:
-            units_before = usage.held(connection, SOFTWARE_UNITS, manifest.name)
-            before = modules.active_version(connection, manifest.name)
-        decision = self._guard.preview(PUBLISH, manifest.name, software_units=count.total)
+    def _ask(self, name: str, units: int) -> Decision:
+        decision = self._guard.preview(PUBLISH, name, software_units=units)
         if not decision.allowed:
             raise Refused(decision)
-        if not dry_run:
-            compile_module(unpacked)
-            self._settle_earlier(manifest.name)
-            if before is None:  # what a module of that name may have left is not this one's
-                self._put_database_aside(manifest.name)
-            with self._prepared(unpacked, version_id, first=before is None) as worker:
-                decision = self._commit(unpacked, version_id, count, actor)
-            self._switch(manifest.name, worker.spec, worker)
-            self._keep_versions(manifest.name, version_id, None if before is None else before.id)
-        return Published(
-            name=manifest.name,
-            version=manifest.version,
-            units_before=units_before,
-            units=count,
-            decision=decision,
-            dry_run=dry_run,
-        )
+        return decision
 
     @contextmanager
-    def _prepared(self, unpacked: Unpacked, version_id: str, *, first: bool) -> Iterator[Worker]:
+    def _prepared(self, unpacked: Unpacked, version_id: str, steps: Steps, *, first: bool) -> Iterator[Worker]:
         """The schema applied, the files in place and a worker ready; all of it taken back where the body raises."""
         name = unpacked.package.manifest.name
         schema, database = schema_of(unpacked) or "", self._layout.module_database(name)
-        created = list(check_schema(database, schema))
+        with steps.step(StepName.SCHEMA):
+            created = list(check_schema(database, schema))
+            steps.say(f"{len(created):,} new")
         worker = None
         self._journals.begin(Journal(version_id=version_id, module=name, created=created, first=first))
         try:
             apply_schema(database, schema)
-            directory = self._layout.version(name, version_id)
-            directory.parent.mkdir(mode=0o700, exist_ok=True)
-            unpacked.directory.rename(directory)
-            sync_tree(directory)  # it is all on disk before the transaction says that it is there
-            sync(self._layout.versions)
-            sync(self._layout.databases)
-            worker = start_worker(self._spec(name, version_id))
+            self._versions.place(unpacked, name, version_id)
+            with steps.step(StepName.START):
+                worker = start_worker(self._versions.spec(name, version_id))
             yield worker
         except BaseException:
             if worker is not None:
                 worker.stop()
             if self._journals.settle(version_id):  # it was committed, and only the database's word of it was lost
-                self._switch(name, self._spec(name, version_id))
+                self.follower.switch(name, version_id)
             raise
         self._journals.end(version_id)
 
@@ -190,86 +249,104 @@ class Publisher:
                 f"changed: {error}. Try again shortly."
             ) from error
 
-    def _commit(self, unpacked: Unpacked, version_id: str, count: UnitCount, actor: str) -> Decision:
-        """One transaction: allocation, version, active pointer and audit."""
-        manifest, digest = unpacked.package.manifest, unpacked.package.digest
-        with self._guard.allocation(PUBLISH, manifest.name, actor=actor, software_units=count.total) as grant:
-            now = self._guard.now()
-            version = ModuleVersion(
-                id=version_id,
-                module=manifest.name,
-                version=manifest.version,
-                entrypoint=manifest.entrypoint,
-                units=count.total,
-                elements=msgspec.to_builtins(list(count.elements)),
-                digest=digest,
-                published_at=now,
-                published_by=actor,
-            )
-            modules.activate(grant.connection, version)
-            detail = {"version": manifest.version, "units": count.total, "digest": digest}
-            event = audit.Event.MODULE_PUBLISHED
-            audit.record(grant.connection, event, now=now, actor=actor, subject=manifest.name, **detail)
+    def _commit(self, work: Work, version: ModuleVersion, archive: bytes | None) -> Decision:
+        """One transaction: allocation, version, active pointer and audit. Without an archive the version is kept."""
+        name, event = version.module, audit.Event.MODULE_PUBLISHED if archive else audit.Event.MODULE_ROLLED_BACK
+        with self._guard.allocation(PUBLISH, name, actor=work.actor, software_units=version.units) as grant:
+            connection = grant.connection
+            require_held(connection, work)
+            if archive is not None:
+                modules.activate(connection, version, archive)
+                modules.forget_old_versions(connection, name, self._kept)
+            elif not modules.reactivate(connection, name, version.id):
+                raise unknown_module(name)
+            detail = {"version": version.version, "units": version.units, "digest": version.digest}
+            audit.record(connection, event, now=self._guard.now(), actor=work.actor, subject=name, **detail)
+            tell_change(connection)
         return grant.decision
 
-    def _switch(self, name: str, spec: WorkerSpec, worker: Worker | None = None) -> None:
-        """Let a committed version serve. Where the server is stopping meanwhile, it serves from the next start on."""
-        try:
-            self._supervisor.put(name, spec, worker)
-        except RuntimeError:
-            if worker is not None:
-                worker.stop()
+    def _finish(
+        self, version: ModuleVersion, before: ModuleVersion | None, decision: Decision, worker: Worker, steps: Steps
+    ) -> Published:
+        """Switch over to what was committed, here and on the other servers; the version before is drained."""
+        with steps.step(StepName.SWITCH):
+            self.follower.switch(version.module, version.id, worker)
+            self._versions.remove_forgotten(version.module)
+        with steps.step(StepName.FRONT_ENDS):
+            others = self.follower.others(version.module, version.id, within_seconds=self._farm_seconds)
+            serving = sum(item.state is ServingState.SERVING for item in others)
+            steps.say(f"{serving:,} of {len(others):,} others serve it" if others else "this server is the only one")
+        return _published(version, before, decision, front_ends=others)
 
-    def _keep_versions(self, name: str, *kept: str | None) -> None:
-        """Remove the files of a module's other versions. The one before stays while its last requests end."""
-        directory = self._layout.versions / name
-        for version in directory.iterdir():
-            if version.name not in kept:
-                remove_tree(version)
-        remove_empty(directory)
+    # What is known
 
-    def _spec(self, name: str, version_id: str) -> WorkerSpec:
-        directory = self._layout.version(name, version_id)
-        manifest = read_manifest(directory / MODULE)
-        return WorkerSpec(
-            name=name,
+    def _active(self, name: str) -> ModuleVersion | None:
+        with self._guard.database.read() as connection:
+            return modules.active_version(connection, name)
+
+    def _kept_version(self, name: str, wanted: str | None) -> tuple[ModuleVersion, ModuleVersion]:
+        with self._guard.database.read() as connection:
+            active, kept = modules.active_version(connection, name), modules.versions_of(connection, name)
+        if active is None:
+            raise unknown_module(name)
+        others = [version for version in kept if version.id != active.id]
+        if wanted is None:
+            found = [version for version in others if version.published_at < active.published_at]
+        else:
+            found = [version for version in [*others, active] if wanted in {version.id, version.version}]
+        if not found:
+            there = ", ".join(version.version for version in kept)
+            what = "No earlier version" if wanted is None else f"No version {wanted[:64]!r}"
+            raise UnknownVersion(f"{what} of {name!r} is kept on this server. There are: {there}.")
+        return found[0], active
+
+    def _version(self, unpacked: Unpacked, version_id: str, count: UnitCount, actor: str) -> ModuleVersion:
+        manifest = unpacked.package.manifest
+        return ModuleVersion(
+            id=version_id,
+            module=manifest.name,
             version=manifest.version,
-            directory=directory / MODULE,
             entrypoint=manifest.entrypoint,
-            timers=manifest.timers,
-            database=self._layout.module_database(name),
-            root_path=f"/apps/{name}",
-            log_path=self._layout.log(name),
-            site=site_of(directory),
+            units=count.total,
+            elements=msgspec.to_builtins(list(count.elements)),
+            digest=unpacked.package.digest,
+            published_at=self._guard.now(),
+            published_by=actor,
         )
 
-    def _put_database_aside(self, name: str) -> Path | None:
-        database = self._layout.module_database(name)
-        if not database.exists():
-            return None
-        # A process that was killed leaves its log beside the database; together they are safe at any moment only once
-        # SQLite has put the one into the other. What is no database is kept as it is.
-        with suppress(sqlite3.Error), closing(sqlite3.connect(database)) as connection:
-            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        aside = self._layout.deleted / f"{name}-{self._guard.now():%Y%m%dT%H%M%S.%f}.sqlite3"
-        for suffix in ("-journal", "-wal", "-shm", ""):  # a log left behind would be taken for the next database's
-            part = database.with_name(database.name + suffix)
-            if part.exists():
-                part.rename(aside.with_name(aside.name + suffix))
-        return aside
 
-    @contextmanager
-    def _publishing(self, name: str, actor: str) -> Iterator[None]:
-        with self._busy_lock:
-            if name in self._busy:
-                who, since = self._busy[name]
-                raise ModuleBusy(
-                    f"{who} has been publishing or deleting {name!r} since {since:%H:%M:%S} UTC. Try again shortly."
-                )
-            self._busy[name] = (actor, self._guard.now())
-        try:
-            yield
-        finally:
-            with self._busy_lock:
-                del self._busy[name]
+def unknown_module(name: str) -> UnknownModule:
+    """The error for a module that is not published."""
+    return UnknownModule(f"No module named {name!r} is published on this server.")
+
+
+@contextmanager
+def _steps(listener: Listener | None) -> Iterator[Steps]:
+    """Steps that a problem is told with, where it does not name its own."""
+    steps = Steps(listener)
+    try:
+        yield steps
+    except ModuleProblem as problem:
+        problem.step = problem.step or steps.current
+        raise
+
+
+def _published(
+    version: ModuleVersion,
+    before: ModuleVersion | None,
+    decision: Decision,
+    *,
+    dry_run: bool = False,
+    front_ends: list[Serving] | None = None,
+) -> Published:
+    return Published(
+        name=version.module,
+        version=version.version,
+        version_id=version.id,
+        units=version.units,
+        elements=version.elements,
+        before=before,
+        decision=decision,
+        dry_run=dry_run,
+        front_ends=front_ends or [],
+    )

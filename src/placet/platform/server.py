@@ -18,7 +18,7 @@ from placet.platform.instances import INSTANCES_LAST, Instances
 from placet.platform.layout import Layout
 from placet.platform.people import People
 from placet.platform.product import FRONT_END_SERVERS, PLATFORM_SERVER
-from placet.platform.publish import Publisher
+from placet.platform.publish import KEPT_VERSIONS, Publisher
 from placet.platform.supervisor import Supervisor
 from placet.store import front_ends
 from placet.store.database import Database
@@ -28,6 +28,7 @@ from placet.store.reach import NOT_REACHED
 REFRESH_SECONDS = 0.25
 TICK_SECONDS = 60.0
 EXPIRY_SECONDS = 1.0
+FOLLOW_SECONDS = 1.0
 LISTEN_SECONDS = 1.0
 LISTEN_AGAIN_SECONDS = 1.0
 
@@ -52,7 +53,8 @@ class PlatformServer:
     """Everything the edges need of one server. Start it, serve, close it.
 
     ``front_end_beat``: how often it tells the other servers on its database that it lives. ``listens``: whether it lets
-    the database tell it of changes, beside looking for them itself.
+    the database tell it of changes, beside looking for them itself. ``kept_versions``: how many of a
+    module's versions stay beside the one that serves.
     """
 
     def __init__(
@@ -64,18 +66,22 @@ class PlatformServer:
         address: str = "",
         front_end_beat: timedelta = BEAT,
         listens: bool = True,
+        kept_versions: int = KEPT_VERSIONS,
     ) -> None:
         self.guard = guard
         self.layout = layout
         self.front_end = FrontEnd(guard, layout, address=address, beat=front_end_beat)
         self.supervisor = Supervisor()
-        self.publisher = Publisher(guard, layout, self.supervisor, self.front_end)
+        self.publisher = Publisher(guard, layout, self.supervisor, self.front_end, kept=kept_versions)
+        self.follower = self.publisher.follower
         self.instances = Instances(guard, layout, self.front_end, lasting=instances_last)
         self.people = People(guard, self.front_end)
         self._closing = threading.Event()
         self._changed = threading.Event()
+        self._moved = threading.Event()
         # Apart, because an instance takes seconds to stop, and what others install is to be seen at once.
         work = [("keep-up", self._keep_up), ("beat", self._beat), ("stop-expired", self._stop_expired)]
+        work += [("follow", self._follow)]
         work += [("listen", self._listen)] if listens else []
         self._threads = [threading.Thread(target=target, name=name, daemon=True) for name, target in work]
 
@@ -101,7 +107,7 @@ class PlatformServer:
         self.instances.recover()
         self.front_end.beat()
         self.guard.tick()
-        self.publisher.serve()
+        self.follower.start()
         for thread in self._threads:
             thread.start()
 
@@ -109,10 +115,12 @@ class PlatformServer:
         """Stop every worker and close the database."""
         self._closing.set()
         self._changed.set()
+        self._moved.set()
         for thread in self._threads:
             if thread.is_alive():
                 thread.join()
         self.instances.close()
+        self.follower.close()
         self.supervisor.close()
         try:
             self.front_end.leave()
@@ -154,6 +162,15 @@ class PlatformServer:
     def _beat(self) -> None:
         self._every(self.front_end.every.total_seconds(), self.front_end.beat, failed="beat_failed")
 
+    def _follow(self) -> None:
+        """Keep what is served here in line with what is published, whoever publishes it."""
+
+        def follow() -> None:
+            self._moved.clear()
+            self.follower.sync()
+
+        self._every(FOLLOW_SECONDS, follow, failed="follow_failed", wakes=self._moved)
+
     def _stop_expired(self) -> None:
         def end_what_is_over() -> None:
             self.instances.stop_expired()
@@ -173,6 +190,7 @@ class PlatformServer:
                 while not self._closing.is_set():
                     if listener.hear(LISTEN_SECONDS):
                         self._changed.set()
+                        self._moved.set()
 
         self._every(LISTEN_AGAIN_SECONDS, listen, failed="listen_failed")
 

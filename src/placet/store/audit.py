@@ -33,6 +33,7 @@ class Event(StrEnum):
     DOCTOR_REPAIRED = "doctor.repaired"
     MODULE_PUBLISHED = "module.published"
     MODULE_DELETED = "module.deleted"
+    MODULE_ROLLED_BACK = "module.rolled_back"
     RUN_STARTED = "run.started"
     RUN_STOPPED = "run.stopped"
     DEBUG_STARTED = "debug.started"

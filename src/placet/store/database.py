@@ -17,7 +17,7 @@ from placet.store.reach import Reach
 if TYPE_CHECKING:
     from placet.store.postgresql import Listener
 
-SCHEMA_VERSION = "0002"
+SCHEMA_VERSION = "0003"
 """The newest migration. Compared without Alembic, which is imported only where the schema is behind."""
 
 LONGEST_URL = 2000

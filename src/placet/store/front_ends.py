@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 import msgspec
 from sqlalchemy import ColumnElement, Connection, and_, delete, exists, insert, select, update
 
+from placet.store import serving
 from placet.store.dialects import ByCodePoint, now_microseconds
 from placet.store.rows import all_of, storable
 from placet.store.schema import allocations, front_ends
@@ -38,6 +39,7 @@ def arrive(
 ) -> datetime:
     """Enter a server that has just started; answers when that was, by which its entry is told from a later one's."""
     connection.execute(delete(front_ends).where(front_ends.c.id == front_end_id))
+    serving.forget(connection, front_end_id)
     row = insert(front_ends).values(
         id=front_end_id,
         name=storable(name),
@@ -62,7 +64,10 @@ def beat(
 
 def leave(connection: Connection, front_end_id: str, started_at: datetime) -> bool:
     """Take a server out; answers whether it was entered."""
-    return connection.execute(delete(front_ends).where(_entry(front_end_id, started_at))).rowcount == 1
+    left = connection.execute(delete(front_ends).where(_entry(front_end_id, started_at))).rowcount == 1
+    if left:
+        serving.forget(connection, front_end_id)
+    return left
 
 
 def is_entered(connection: Connection, front_end_id: str) -> bool:
@@ -78,7 +83,10 @@ def dead(connection: Connection) -> list[Dead]:
 def remove_dead(connection: Connection, front_end_id: str) -> bool:
     """Take a server out unless it has been heard of again; answers whether it was taken out."""
     gone = delete(front_ends).where(front_ends.c.id == front_end_id, _is_dead())
-    return connection.execute(gone).rowcount == 1
+    is_gone = connection.execute(gone).rowcount == 1
+    if is_gone:
+        serving.forget(connection, front_end_id)
+    return is_gone
 
 
 def strangers(connection: Connection, feature: str) -> list[str]:

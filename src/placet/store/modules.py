@@ -1,14 +1,14 @@
-"""The published modules and their versions."""
+"""The published modules, their versions, and the archives they were published from."""
 
 from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, Select, delete, insert, select, update
 
 from placet.store.dialects import ByCodePoint
 from placet.store.rows import all_of, one_of
-from placet.store.schema import module_versions, modules
+from placet.store.schema import module_archives, module_versions, modules
 
 
 class ModuleVersion(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,30 +26,45 @@ class ModuleVersion(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _COLUMNS = [module_versions.c[name] for name in ModuleVersion.__struct_fields__]
+_NEWEST_FIRST = (module_versions.c.published_at.desc(), module_versions.c.id)
 
 
-def activate(connection: Connection, version: ModuleVersion) -> None:
-    """Record a version and make it the one its module serves."""
-    found = connection.execute(
-        update(modules).where(modules.c.name == version.module).values(active_version=version.id)
-    ).rowcount
-    if found == 0:
+def activate(connection: Connection, version: ModuleVersion, archive: bytes) -> None:
+    """Record a version, with the zip it is made from, and make it the one its module serves."""
+    if not reactivate(connection, version.module, version.id):
         connection.execute(
             insert(modules).values(name=version.module, active_version=version.id, created_at=version.published_at)
         )
     connection.execute(insert(module_versions).values(**msgspec.structs.asdict(version)))
+    connection.execute(insert(module_archives).values(version_id=version.id, archive=archive))
+
+
+def reactivate(connection: Connection, module: str, version_id: str) -> bool:
+    """Make a version the one its module serves; answers whether there is such a module."""
+    row = update(modules).where(modules.c.name == module).values(active_version=version_id)
+    return connection.execute(row).rowcount == 1
 
 
 def active_versions(connection: Connection) -> list[ModuleVersion]:
     """Answer the version each module serves, by name."""
-    query = select(*_COLUMNS).join(modules, modules.c.active_version == module_versions.c.id)
-    return all_of(ModuleVersion, connection.execute(query.order_by(ByCodePoint(module_versions.c.module))))
+    return all_of(ModuleVersion, connection.execute(_active().order_by(ByCodePoint(module_versions.c.module))))
 
 
 def active_version(connection: Connection, module: str) -> ModuleVersion | None:
     """Answer the version a module serves, if it is published."""
-    query = select(*_COLUMNS).join(modules, modules.c.active_version == module_versions.c.id)
-    return one_of(ModuleVersion, connection.execute(query.where(modules.c.name == module)))
+    return one_of(ModuleVersion, connection.execute(_active().where(modules.c.name == module)))
+
+
+def active_ids(connection: Connection) -> dict[str, str]:
+    """Answer the id of the version each module serves, by the module's name."""
+    found = connection.execute(select(modules.c.name, modules.c.active_version))
+    return {row.name: row.active_version for row in found}
+
+
+def versions_of(connection: Connection, module: str) -> list[ModuleVersion]:
+    """Answer the versions that are kept of a module, newest first."""
+    query = select(*_COLUMNS).where(module_versions.c.module == module)
+    return all_of(ModuleVersion, connection.execute(query.order_by(*_NEWEST_FIRST)))
 
 
 def known_versions(connection: Connection) -> set[str]:
@@ -57,7 +72,28 @@ def known_versions(connection: Connection) -> set[str]:
     return set(connection.execute(select(module_versions.c.id)).scalars())
 
 
+def archive_of(connection: Connection, version_id: str) -> bytes | None:
+    """Answer the zip a version was published from, if it is recorded."""
+    query = select(module_archives.c.archive).where(module_archives.c.version_id == version_id)
+    found: bytes | None = connection.execute(query).scalar_one_or_none()
+    return None if found is None else bytes(found)
+
+
+def forget_old_versions(connection: Connection, module: str, keep: int) -> list[str]:
+    """Forget all versions of a module but the one it serves and the ``keep`` newest others; answers those forgotten."""
+    active = select(modules.c.active_version).where(modules.c.name == module).scalar_subquery()
+    others = select(module_versions.c.id).where(module_versions.c.module == module, module_versions.c.id != active)
+    old = list(connection.execute(others.order_by(*_NEWEST_FIRST).offset(keep)).scalars())
+    if old:
+        connection.execute(delete(module_versions).where(module_versions.c.id.in_(old)))
+    return old
+
+
 def delete_module(connection: Connection, module: str) -> bool:
     """Delete a module and its versions; answers whether there was one."""
     connection.execute(delete(module_versions).where(module_versions.c.module == module))
     return connection.execute(delete(modules).where(modules.c.name == module)).rowcount > 0
+
+
+def _active() -> Select[Any]:
+    return select(*_COLUMNS).join(modules, modules.c.active_version == module_versions.c.id)

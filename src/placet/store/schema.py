@@ -16,6 +16,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Table,
@@ -313,6 +314,36 @@ module_versions = Table(
     Column("published_at", Instant, nullable=False),
     Column("published_by", String(200), nullable=False),
     Index("ix_module_versions_module", "module"),
+)
+
+module_archives = Table(
+    "module_archives",
+    metadata,
+    Column("version_id", String(36), ForeignKey("module_versions.id", ondelete="CASCADE"), primary_key=True),
+    Column("archive", LargeBinary, nullable=False),
+)
+
+module_work = Table(
+    "module_work",
+    metadata,
+    Column("module", String(63), primary_key=True),
+    Column("id", String(36), nullable=False),
+    Column("kind", String(20), nullable=False),
+    Column("version", String(64)),
+    Column("actor", String(200), nullable=False),
+    Column("front_end", String(36), nullable=False),
+    Column("since", Instant, nullable=False),
+)
+
+module_serving = Table(
+    "module_serving",
+    metadata,
+    Column("front_end", String(36), primary_key=True),
+    Column("module", String(63), primary_key=True),
+    Column("version_id", String(36), nullable=False),
+    Column("state", String(20), nullable=False),
+    Column("detail", Text),
+    Column("noted_at", Instant, nullable=False),
 )
 
 users = Table(

@@ -20,7 +20,7 @@ from placet.web.api.front_ends import FrontEndController, OperationController
 from placet.web.api.instances import DebugController, RunController
 from placet.web.api.license import LicenseController
 from placet.web.api.metering import BlockController, MeterController
-from placet.web.api.modules import ModuleController
+from placet.web.api.modules import ModuleController, publishes
 from placet.web.api.operations import health, metrics, ready
 from placet.web.api.people import TokenController, UserController, audit_events
 from placet.web.api.seats import SeatController, SeatRulesController, seat_denials
@@ -38,6 +38,7 @@ API: list[Any] = [
     FrontEndController,
     OperationController,
     ModuleController,
+    publishes,
     RunController,
     DebugController,
     UserController,

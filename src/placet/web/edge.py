@@ -54,7 +54,7 @@ class Edge:
 
     async def _pass_on(self, area: str, name: str, scope: Scope, receive: Receive, send: Send) -> None:
         instance = self._instance(name) if area == PERSONAL else None
-        known = instance is not None if area == PERSONAL else self._server.supervisor.state(name) is not None
+        known = instance is not None if area == PERSONAL else self._is_published(name)
         if not known:
             await self._not_found(scope, send, area, name)
             return
@@ -86,10 +86,16 @@ class Edge:
         supervisor = self._server.supervisor
         for _ in range(round(START_WAIT_SECONDS / START_LOOK_SECONDS)):
             socket, status = supervisor.socket_for(name), supervisor.state(name)
-            if socket is not None or status is None or status.state is WorkerState.CRASH_LOOP:
+            if socket is not None or not self._is_published(name):
+                return socket
+            if status is not None and status.state is WorkerState.CRASH_LOOP:
                 return socket
             await asyncio.sleep(START_LOOK_SECONDS)
         return supervisor.socket_for(name)
+
+    def _is_published(self, name: str) -> bool:
+        server = self._server
+        return server.supervisor.state(name) is not None or server.follower.is_expected(name)
 
     def _instance(self, instance_id: str) -> Instance | None:
         try:

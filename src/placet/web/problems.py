@@ -27,9 +27,10 @@ from placet.guard import (
 )
 from placet.license import DocumentRejected
 from placet.platform.instances import TooManyInstances, UnknownInstance
+from placet.platform.module_work import ModuleBusy
 from placet.platform.people import UnknownToken, UnknownUser
 from placet.platform.problems import PROBLEM_KINDS, ModuleProblem, ProblemCode
-from placet.platform.publish import ModuleBusy, UnknownModule
+from placet.platform.publish import UnknownModule, UnknownVersion
 from placet.store.users import NameTaken
 from placet.web.render import changes_of, decision_members
 
@@ -87,6 +88,7 @@ def from_decision(decision: Decision, **members: Any) -> Problem:
 _SIMPLE: Mapping[type[Exception], tuple[str, str, int]] = {
     ModuleBusy: ("module_busy", "Somebody else is at it", 409),
     UnknownModule: ("unknown_module", "No such module", 404),
+    UnknownVersion: ("unknown_version", "No such version", 404),
     UnknownInstance: ("unknown_instance", "No such private instance", 404),
     TooManyInstances: ("too_many_instances", "Too many private instances", 409),
     UnknownLicense: ("unknown_license", "No such entry in the license history", 404),

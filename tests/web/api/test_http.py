@@ -22,6 +22,8 @@ EVERYBODYS = [
     *(("GET", f"/api/v1/{kind}/{NOBODYS_ID}") for kind in ("runs", "debug-sessions")),
     *(("DELETE", f"/api/v1/{kind}/{NOBODYS_ID}") for kind in ("runs", "debug-sessions")),
     *(("POST", f"/api/v1/{name}") for name in ("modules", "runs", "debug-sessions", "modules/none/queries")),
+    *(("GET", f"/api/v1/{name}") for name in ("modules/none/units", "modules/none/versions", "publishes")),
+    ("POST", "/api/v1/modules/none/rollback"),
     ("DELETE", "/api/v1/modules/none"),
     *((method, f"{SEATS}/leases") for method in ("GET", "POST")),
     *((method, f"{SEATS}/leases/{'0' * 36}") for method in ("PUT", "DELETE")),

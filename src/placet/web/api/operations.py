@@ -35,6 +35,7 @@ def ready(server: Server) -> Response[dict[str, Any]]:
         return Response({"status": "the database does not answer"}, status_code=503)
     states = server.supervisor.states()
     starting = [name for name, status in states.items() if status.state is WorkerState.STARTING]
+    starting += server.follower.coming
     if starting:
         modules = "1 published module is" if len(starting) == 1 else f"{len(starting)} published modules are"
         return Response({"status": f"{modules} starting"}, status_code=503)

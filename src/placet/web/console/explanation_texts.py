@@ -165,6 +165,14 @@ EDGE_PROBLEMS: Mapping[str, EdgeProblem] = MappingProxyType(
                 "See the names with 'placet module list', or on the overview of the Service Center.",
             ),
         ),
+        "unknown_version": EdgeProblem(
+            "No such version",
+            404,
+            Advice(
+                "That version of the module is not kept: it was never published, or newer ones have taken its place.",
+                "See those there are with 'placet module versions NAME', or publish it again.",
+            ),
+        ),
         "unknown_instance": EdgeProblem(
             "No such private instance",
             404,

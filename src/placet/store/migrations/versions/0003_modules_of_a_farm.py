@@ -1,0 +1,43 @@
+"""What a farm needs of modules: their archives, who works on one, and which server serves which version.
+
+Revision 0003.
+"""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0003"
+down_revision = "0002"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Create the new tables."""
+    op.create_table('module_archives',
+    sa.Column('version_id', sa.String(length=36), nullable=False),
+    sa.Column('archive', sa.LargeBinary(), nullable=False),
+    sa.ForeignKeyConstraint(
+        ['version_id'], ['module_versions.id'], name=op.f('fk_module_archives_version_id'), ondelete='CASCADE'
+    ),
+    sa.PrimaryKeyConstraint('version_id', name=op.f('pk_module_archives'))
+    )
+    op.create_table('module_work',
+    sa.Column('module', sa.String(length=63), nullable=False),
+    sa.Column('id', sa.String(length=36), nullable=False),
+    sa.Column('kind', sa.String(length=20), nullable=False),
+    sa.Column('version', sa.String(length=64), nullable=True),
+    sa.Column('actor', sa.String(length=200), nullable=False),
+    sa.Column('front_end', sa.String(length=36), nullable=False),
+    sa.Column('since', sa.BigInteger(), nullable=False),
+    sa.PrimaryKeyConstraint('module', name=op.f('pk_module_work'))
+    )
+    op.create_table('module_serving',
+    sa.Column('front_end', sa.String(length=36), nullable=False),
+    sa.Column('module', sa.String(length=63), nullable=False),
+    sa.Column('version_id', sa.String(length=36), nullable=False),
+    sa.Column('state', sa.String(length=20), nullable=False),
+    sa.Column('detail', sa.Text(), nullable=True),
+    sa.Column('noted_at', sa.BigInteger(), nullable=False),
+    sa.PrimaryKeyConstraint('front_end', 'module', name=op.f('pk_module_serving'))
+    )
