@@ -2,18 +2,19 @@ import asyncio
 import gzip
 import json
 import os
-import threading
+import socket
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
-import uvicorn
 
 from placet.platform.proxy import Proxy
 from platform_support.modules import write_module
+from platform_support.serving import serving as serving_at
 from platform_support.workers import running, spec_for
 
 MODULE = """
@@ -69,13 +70,25 @@ async def half(request):
 async def silent(request):
     await asyncio.Future()
 
+async def flood(request):
+    async def stream():
+        sent = 0
+        while True:
+            yield bytes(65536)
+            sent += 65536
+            request.app.state.flooded = sent
+    return StreamingResponse(stream())
+
+async def flooded(request):
+    return PlainTextResponse(str(getattr(request.app.state, "flooded", 0)))
+
 async def early(request):
     return PlainTextResponse("not reading", 400)
 
 app = Starlette(routes=[
     Route("/show", show, name="show", methods=["GET", "POST", "DELETE", "OPTIONS"]),
-    Route("/length", length, methods=["POST"]), Route("/early", early, methods=["POST"]),
-    *(Route("/" + f.__name__, f) for f in (packed, cookies, away, events, die, half, silent)),
+    Route("/hold", silent, methods=["POST"]), Route("/length", length, methods=["POST"]), Route("/early", early, methods=["POST"]),
+    *(Route("/" + f.__name__, f) for f in (packed, cookies, away, events, die, half, silent, flood, flooded)),
 ])
 app.state.waiting = asyncio.Event()
 """
@@ -93,26 +106,12 @@ app = Litestar([item])
 
 @contextmanager
 def serving(handle: Callable[..., Any]) -> Iterator[httpx2.Client]:
-    """Serve an ASGI function on loopback by a real server."""
-    started = threading.Event()
-
-    class Server(uvicorn.Server):
-        async def startup(self, sockets: Any = None) -> None:
-            await super().startup(sockets=sockets)
-            started.set()
-
-    config = uvicorn.Config(handle, host="127.0.0.1", port=0, lifespan="off", log_level="critical", ws="none")
-    server = Server(config)
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    assert started.wait(10)
-    host, port = server.servers[0].sockets[0].getsockname()
-    try:
-        with httpx2.Client(base_url=f"http://{host}:{port}", timeout=20, trust_env=False) as client:
-            yield client
-    finally:
-        server.should_exit = True
-        thread.join()
+    """A client of an ASGI function that is served on loopback by a real server."""
+    with (
+        serving_at(handle) as address,
+        httpx2.Client(base_url=f"http://{address}", timeout=20, trust_env=False) as client,
+    ):
+        yield client
 
 
 @contextmanager
@@ -254,6 +253,36 @@ def test_when_the_client_goes_the_module_is_told(tmp_path: Path, fresh_socket: P
         assert (tmp_path / "orders.db.gone").read_text() == "gone"
 
 
+def raw(client: httpx2.Client, head: str) -> socket.socket:
+    """A connection that has asked, and reads nothing by itself."""
+    connection = socket.create_connection((client.base_url.host, client.base_url.port or 0), timeout=20)
+    connection.sendall(f"{head} HTTP/1.1\r\nHost: h\r\n".encode())
+    return connection
+
+
+def test_a_client_that_does_not_read_holds_the_module_back(worker_socket: Path) -> None:
+    with proxied(worker_socket) as client, raw(client, "GET /apps/orders/flood") as slow:
+        slow.sendall(b"\r\n")
+        assert slow.recv(12) == b"HTTP/1.1 200"
+        before, sent = -1, 0
+        while sent != before:
+            time.sleep(0.5)
+            before, sent = sent, int(client.get("/apps/orders/flooded").text)
+        assert 0 < sent < 32 * 1024 * 1024, "what was sent lies in buffers of the kernel, and a few of ours"
+
+
+def test_a_module_that_does_not_read_holds_the_client_back(worker_socket: Path) -> None:
+    size = 60 * 1024 * 1024
+    with proxied(worker_socket) as client, raw(client, "POST /apps/orders/hold") as upload:
+        upload.sendall(f"Content-Length: {size}\r\n\r\n".encode())
+        upload.settimeout(2)
+        sent = 0
+        with suppress(TimeoutError):
+            while sent < size:
+                sent += upload.send(bytes(65536))
+        assert 0 < sent < 32 * 1024 * 1024
+
+
 def test_litestar_routes_and_links_below_the_prefix(tmp_path: Path) -> None:
     module = write_module(tmp_path / "module", LITESTAR)
     with running(spec_for(module, tmp_path)) as worker, proxied(worker.socket_path) as client:
@@ -275,20 +304,6 @@ def test_many_requests_at_once(worker_socket: Path) -> None:
     with proxied(worker_socket) as opened:
         base = str(opened.base_url)
         assert asyncio.run(ask()) == list(range(200))
-
-
-def test_websockets_are_refused_and_not_left_hanging(tmp_path: Path) -> None:
-    sent: list[dict[str, Any]] = []
-
-    async def receive() -> dict[str, Any]:
-        return {"type": "websocket.connect"}
-
-    async def send(message: Any) -> None:
-        sent.append(message)
-
-    scope = {"type": "websocket", "path": "/apps/orders/", "headers": []}
-    asyncio.run(Proxy()(scope, receive, send, socket_path=tmp_path / "s", root_path="/apps/orders"))
-    assert [message["type"] for message in sent] == ["websocket.close"]
 
 
 def test_connections_to_workers_that_ended_are_forgotten(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from placet.license.instants import parse_duration
 from placet.platform import durations
 from placet.platform.layout import DataDirectoryInUse
 from placet.platform.server import PlatformServer
+from placet.platform.websocket_proxy import MAX_MESSAGE_BYTES, PING_SECONDS, PONG_SECONDS
 from placet.store.credentials import Kind, Role
 from placet.store.database import DatabaseUnusable
 from placet.store.history import Retention
@@ -92,6 +93,10 @@ def run_server(server: PlatformServer, listener: socket.socket, *, announce: Cal
                 log_config=None,
                 access_log=False,
                 server_header=False,
+                ws="websockets-sansio",
+                ws_max_size=MAX_MESSAGE_BYTES,
+                ws_ping_interval=PING_SECONDS,
+                ws_ping_timeout=PONG_SECONDS,
                 timeout_keep_alive=KEEP_ALIVE_SECONDS,
                 timeout_graceful_shutdown=SHUTDOWN_SECONDS,
             )

@@ -5,15 +5,17 @@ bearer tokens, what clients claim about earlier proxies; nor can it set the serv
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from pathlib import Path
 from typing import Any
 
 import httpx2
 
-from placet.platform import proxy_headers
+from placet.platform import proxy_headers, websocket_proxy
 from placet.platform.problems import PROBLEM_KINDS, ProblemCode
 from placet.platform.proxy_problem import ProblemPage, is_for_a_browser, page_answer, problem_answer
+from placet.platform.websocket_proxy import Handshake, refusing
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -23,6 +25,7 @@ Send = Callable[[Message], Awaitable[None]]
 CONNECT_TIMEOUT_SECONDS = 5.0
 READ_TIMEOUT_SECONDS = 60.0
 MAX_BODY_BYTES = 64 * 1024 * 1024
+MAX_WEBSOCKETS = 512
 _LIMITS = httpx2.Limits(max_connections=512, max_keepalive_connections=64, keepalive_expiry=30)
 
 
@@ -46,6 +49,7 @@ class Proxy:
         self._problem_page = problem_page
         self._transports: dict[Path, httpx2.AsyncHTTPTransport] = {}
         self._closing: set[asyncio.Task[None]] = set()
+        self._websockets: Counter[Path] = Counter()
 
     async def __call__(
         self,
@@ -60,17 +64,24 @@ class Proxy:
         """Answer one request below `root_path` by the worker behind `socket_path`.
 
         What goes wrong before the answer begins becomes a problem document: 413, 502, 503, 504. `read_timeout_seconds`
-        None waits for ever, for a module that is being debugged. WebSocket connections are refused.
+        None waits for ever, for a module that is being debugged. A WebSocket connection is passed on until it ends;
+        a worker has at most `MAX_WEBSOCKETS` of them.
         """
-        if scope["type"] == "websocket":
-            await receive()
-            await send({"type": "websocket.close", "code": 1003, "reason": "WebSocket is not passed on to modules"})
-            return
         target = proxy_headers.target(scope, root_path)
         if target is None:
             raise ValueError(f"the request for {scope['path']!r} is not below {root_path!r}")
-        exchange = _Exchange(scope, receive, send, self._max_body_bytes, self._problem_page)
         headers = proxy_headers.for_module(scope, root_path, self._is_own_token)
+        if scope["type"] == "websocket":
+            handshake = Handshake(
+                socket_path=socket_path,
+                target=target.decode("ascii"),
+                headers=headers,
+                subprotocols=scope["subprotocols"],
+                patience_seconds=read_timeout_seconds,
+            )
+            await self._websocket(scope, receive, send, handshake)
+            return
+        exchange = _Exchange(scope, receive, send, self._max_body_bytes, self._problem_page)
         request = httpx2.Request(
             scope["method"],
             "http://module",
@@ -82,8 +93,26 @@ class Proxy:
 
     async def unavailable(self, scope: Scope, send: Send) -> None:
         """Answer 503 for a module that is published but has no worker at the moment."""
-        for message in _problem(scope, ProblemCode.MODULE_UNAVAILABLE, self._max_body_bytes, self._problem_page):
-            await send(message)
+        await self._refuse(scope, send, ProblemCode.MODULE_UNAVAILABLE)
+
+    async def _websocket(self, scope: Scope, receive: Receive, send: Send, handshake: Handshake) -> None:
+        async def refuse(code: ProblemCode) -> None:
+            await self._refuse(scope, send, code)
+
+        if self._websockets[handshake.socket_path] >= MAX_WEBSOCKETS:
+            await refuse(ProblemCode.MODULE_UNAVAILABLE)
+            return
+        self._websockets[handshake.socket_path] += 1
+        try:
+            await websocket_proxy.pass_on(handshake, receive, send, refuse)
+        finally:
+            self._websockets[handshake.socket_path] -= 1
+            self._websockets += Counter()  # forgets the workers that have none
+
+    async def _refuse(self, scope: Scope, send: Send, code: ProblemCode) -> None:
+        answer = refusing(scope, send)
+        for message in _problem(scope, code, self._max_body_bytes, self._problem_page):
+            await answer(message)
 
     async def aclose(self) -> None:
         """Close all connections."""

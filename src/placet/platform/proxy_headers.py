@@ -93,9 +93,10 @@ def _cookie_name(pair: bytes) -> bytes:
 
 
 def _forwarded(scope: MutableMapping[str, Any], root_path: str, host: bytes) -> Headers:
-    client = scope.get("client")
+    client, scheme = scope.get("client"), str(scope.get("scheme", "http"))
     headers: Headers = [
-        (b"x-forwarded-proto", str(scope.get("scheme", "http")).encode("latin-1")),
+        # Of a WebSocket, too, the header tells the scheme of the page: http, not ws.
+        (b"x-forwarded-proto", {"ws": "http", "wss": "https"}.get(scheme, scheme).encode("latin-1")),
         (b"x-forwarded-host", host),
         (b"x-forwarded-prefix", quote(root_path).encode()),
     ]

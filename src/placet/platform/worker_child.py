@@ -7,6 +7,7 @@ was killed and could say nothing: so a thread waits for the end of that pipe.
 
 import asyncio
 import contextlib
+import logging
 import os
 import resource
 import shutil
@@ -32,7 +33,10 @@ _KEEP_ALIVE_SECONDS = 75
 
 
 class WorkerOrders(msgspec.Struct, frozen=True, kw_only=True):
-    """What to serve and where: absolute paths, the path prefix, and seconds for requests to end when stopping."""
+    """What to serve and where: absolute paths, the path prefix, and seconds for requests to end when stopping.
+
+    `max_message_bytes` bounds what comes through a WebSocket at a time.
+    """
 
     entrypoint: str
     directory: str
@@ -41,6 +45,7 @@ class WorkerOrders(msgspec.Struct, frozen=True, kw_only=True):
     root_path: str
     debug: bool
     grace_seconds: float
+    max_message_bytes: int
     timers: tuple[Schedule, ...]
 
 
@@ -148,7 +153,13 @@ def serve(orders: WorkerOrders, report: "Callable[[Failure | None], None]") -> N
         report(Failure.of(ProblemCode.START_FAILED, error, directory))
 
 
+def _is_no_access(record: logging.LogRecord) -> bool:
+    """Keep the lines about each WebSocket out of the log, as those about each request are: they hold its query."""
+    return '"WebSocket ' not in str(record.msg)
+
+
 def _config(application: _Application, orders: WorkerOrders) -> uvicorn.Config:
+    logging.getLogger("uvicorn.error").addFilter(_is_no_access)
     return uvicorn.Config(
         application,
         uds=orders.socket_path,
@@ -159,7 +170,11 @@ def _config(application: _Application, orders: WorkerOrders) -> uvicorn.Config:
         server_header=False,
         date_header=False,
         access_log=False,
-        ws="none",
+        ws="websockets-sansio",
+        ws_max_size=orders.max_message_bytes,
+        ws_per_message_deflate=False,
+        # The server asks after its clients and after this process; both ends of the socket are on one machine.
+        ws_ping_interval=None,
         timeout_keep_alive=_KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=max(1, int(orders.grace_seconds * 0.8)),
     )

@@ -19,6 +19,7 @@ from placet.platform.manifest import Timer
 from placet.platform.problems import ModuleProblem, ProblemCode
 from placet.platform.processes import bare_environment, end_group
 from placet.platform.timers import Schedule
+from placet.platform.websocket_proxy import MAX_MESSAGE_BYTES
 from placet.platform.worker_child import Readiness, WorkerOrders
 
 READY_TIMEOUT_SECONDS = 30.0
@@ -198,6 +199,7 @@ def _orders(spec: WorkerSpec, socket_path: Path) -> WorkerOrders:
         root_path=spec.root_path.rstrip("/"),
         debug=spec.debug,
         grace_seconds=spec.grace_seconds,
+        max_message_bytes=MAX_MESSAGE_BYTES,
         timers=tuple(
             Schedule(name=timer.name, every_seconds=timer.every.total_seconds(), call=timer.call)
             for timer in spec.timers

@@ -16,6 +16,7 @@ from placet.platform.proxy import READ_TIMEOUT_SECONDS, Proxy, Receive, Scope, S
 from placet.platform.proxy_problem import ProblemPage, is_for_a_browser, page_answer
 from placet.platform.server import PlatformServer
 from placet.platform.supervisor import WorkerState
+from placet.platform.websocket_proxy import refusing
 
 APPS = "apps"
 PERSONAL = "personal"
@@ -23,6 +24,13 @@ START_WAIT_SECONDS = 5.0
 START_LOOK_SECONDS = 0.05
 
 _VARY = (b"vary", b"Accept")
+_NO_WEBSOCKET = {
+    "type": "/problems/not_found",
+    "title": "Not Found",
+    "status": 404,
+    "detail": "The server itself has no WebSockets; modules may have, under /apps/ and /personal/.",
+    "code": "not_found",
+}
 
 
 class Edge:
@@ -44,11 +52,15 @@ class Edge:
             await self._proxy.aclose()
             return
         _, area, *rest = [*scope["path"].split("/", 3), ""][:4]
+        answer = refusing(scope, send)
         if area not in {APPS, PERSONAL} or not rest or not rest[0]:
-            await self._api(scope, receive, send)
+            if scope["type"] == "websocket":
+                await _answer_problem(answer, _NO_WEBSOCKET)
+            else:
+                await self._api(scope, receive, send)
         elif scope["path"].count("/") == 2:
             # Quoted anew: decoded, a name may hold a line end, which would be a header of its own.
-            await _redirect(send, f"/{area}/{quote(rest[0], safe='')}/", scope.get("query_string", b""))
+            await _redirect(answer, f"/{area}/{quote(rest[0], safe='')}/", scope.get("query_string", b""))
         else:
             await self._pass_on(area, rest[0], scope, receive, send)
 
@@ -56,7 +68,7 @@ class Edge:
         instance = self._instance(name) if area == PERSONAL else None
         known = instance is not None if area == PERSONAL else self._is_published(name)
         if not known:
-            await self._not_found(scope, send, area, name)
+            await self._not_found(scope, refusing(scope, send), area, name)
             return
         socket = await self._socket_for(name) if instance is None else _socket_of(instance)
         if socket is None:
@@ -78,8 +90,7 @@ class Edge:
             for message in page_answer(code, 404, self._problem_page):
                 await send(message)
         else:
-            body = msgspec.json.encode(_not_found(code, name))
-            await _answer(send, 404, body, [(b"content-type", b"application/problem+json"), _VARY])
+            await _answer_problem(send, _not_found(code, name))
 
     async def _socket_for(self, name: str) -> Path | None:
         """The socket of a module; while it is being started, for the first time or again, a request waits a little."""
@@ -123,6 +134,11 @@ def _not_found(code: str, name: str) -> dict[str, Any]:
         "detail": f"{what} on this server.",
         "code": code,
     }
+
+
+async def _answer_problem(send: Send, document: dict[str, Any]) -> None:
+    headers = [(b"content-type", b"application/problem+json"), _VARY]
+    await _answer(send, document["status"], msgspec.json.encode(document), headers)
 
 
 async def _answer(send: Send, status: int, body: bytes, headers: list[tuple[bytes, bytes]]) -> None:
