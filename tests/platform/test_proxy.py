@@ -77,6 +77,7 @@ async def flood(request):
             yield bytes(65536)
             sent += 65536
             request.app.state.flooded = sent
+            await asyncio.sleep(0)
     return StreamingResponse(stream())
 
 async def flooded(request):
@@ -87,7 +88,8 @@ async def early(request):
 
 app = Starlette(routes=[
     Route("/show", show, name="show", methods=["GET", "POST", "DELETE", "OPTIONS"]),
-    Route("/hold", silent, methods=["POST"]), Route("/length", length, methods=["POST"]), Route("/early", early, methods=["POST"]),
+    Route("/hold", silent, methods=["POST"]),
+    Route("/length", length, methods=["POST"]), Route("/early", early, methods=["POST"]),
     *(Route("/" + f.__name__, f) for f in (packed, cookies, away, events, die, half, silent, flood, flooded)),
 ])
 app.state.waiting = asyncio.Event()
