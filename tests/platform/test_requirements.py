@@ -61,8 +61,8 @@ def test_a_wheel_that_travels_with_the_module(module: Path, tmp_path: Path) -> N
     [
         ("./vendored/nothing-1.0-py3-none-any.whl\n", "nothing-1.0-py3-none-any.whl"),
         ("--no-index\nno-such-package-at-all\n", "no-such-package-at-all"),
-        ("--no-such-option\n", "no-such-option"),
-        ("not a requirement !!\n", "Invalid requirement"),
+        ("--no-such-option\n", "requirements.txt:1:1"),
+        ("not a requirement !!\n", "not a requirement"),
     ],
 )
 def test_what_cannot_be_installed_is_said(module: Path, tmp_path: Path, text: str, said: str) -> None:
@@ -73,10 +73,18 @@ def test_what_cannot_be_installed_is_said(module: Path, tmp_path: Path, text: st
     assert problem.code is ProblemCode.BUILD_FAILED
     assert said in (problem.output or "")
     assert problem.file == "requirements.txt"
+    assert str(tmp_path) not in f"{problem.detail}{problem.output}"
     assert not (tmp_path / "site").exists()
 
 
-def test_pip_sees_its_settings_and_none_of_the_servers_secrets(
+def test_the_line_is_told(module: Path, tmp_path: Path) -> None:
+    (module / "requirements.txt").write_text("# ours\n--no-index\n  not a requirement !!\n")
+    with pytest.raises(ModuleProblem) as caught:
+        install_requirements(module, tmp_path / "site")
+    assert (caught.value.file, caught.value.line) == ("requirements.txt", 3)
+
+
+def test_it_sees_pips_settings_and_none_of_the_servers_secrets(
     module: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PLACET_TOKEN", "hunter2")

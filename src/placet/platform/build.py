@@ -49,9 +49,9 @@ def open_archive(archive: bytes, directory: Path) -> Unpacked:
     return Unpacked(directory=directory, package=unpack(archive, directory / MODULE))
 
 
-def install_only(unpacked: Unpacked) -> bool:
+def install_only(unpacked: Unpacked, cache: Path) -> bool:
     """Install the module's requirements into a directory of that version alone; answers whether it has any."""
-    return install_requirements(unpacked.module, unpacked.directory / SITE)
+    return install_requirements(unpacked.module, unpacked.directory / SITE, cache=cache)
 
 
 def measure(unpacked: Unpacked) -> UnitCount:

@@ -152,7 +152,7 @@ class Instances:
     def _start(self, archive: bytes, purpose: Purpose, directory: Path, *, actor: str, decision: Decision) -> Instance:
         instance_id = directory.name
         unpacked = open_archive(archive, directory)
-        install_only(unpacked)
+        install_only(unpacked, self._layout.cache)
         compile_module(unpacked)
         database = directory / "database.sqlite3"
         apply_schema(database, schema_of(unpacked) or "")

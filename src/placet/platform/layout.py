@@ -57,6 +57,11 @@ class Layout(msgspec.Struct, frozen=True):
         return self.data / "runs"
 
     @property
+    def cache(self) -> Path:
+        """Packages that modules have asked for; it may be removed at any time."""
+        return self.data / "cache"
+
+    @property
     def logs(self) -> Path:
         """What modules print."""
         return self.data / "logs"

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 if TYPE_CHECKING:
+    import re
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
@@ -45,6 +46,11 @@ def bare_environment(home: "Path", extra: "Mapping[str, str] | None" = None) -> 
     """Return an environment without the server's secrets: PATH, LANG, LC_*, TZ, and a home of its own."""
     passed = {name: value for name, value in os.environ.items() if name in PASSED_ON or name.startswith("LC_")}
     return passed | {"HOME": str(home), "TMPDIR": str(home)} | dict(extra or {})
+
+
+def passed_on(names: "re.Pattern[str]") -> dict[str, str]:
+    """Return the variables of the server's environment whose whole name matches."""
+    return {name: value for name, value in os.environ.items() if names.fullmatch(name)}
 
 
 def run_bounded(

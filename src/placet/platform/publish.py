@@ -200,7 +200,7 @@ class Publisher:
 
     def _count(self, unpacked: Unpacked, steps: Steps) -> UnitCount:
         with steps.step(StepName.REQUIREMENTS):
-            if install_only(unpacked):
+            if install_only(unpacked, self._layout.cache):
                 steps.say("installed into an environment of this version")
             else:
                 steps.say("none")

@@ -69,7 +69,7 @@ class Versions:
             unpacked = open_archive(archive, staging)
             if unpacked.package.digest != version.digest:
                 raise _no_archive(version)
-            install_only(unpacked)
+            install_only(unpacked, self._layout.cache)
             compile_module(unpacked)
             apply_schema(self._layout.module_database(version.module), schema_of(unpacked) or "")
             self._remove_broken(version)
