@@ -94,7 +94,9 @@ def test_nothing_names_a_registry_or_this_machine() -> None:
     listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split(
         "\n"
     )
-    hosts = re.compile(r"pypi" + r"\.org|pythonhosted|npmjs|/work/(main|shared)|index-url\W+(https?|file):", re.IGNORECASE)
+    hosts = re.compile(
+        r"pypi" + r"\.org|pythonhosted|npmjs|/work/(main|shared)|index-url\W+(https?|file):", re.IGNORECASE
+    )
     texts = [path for name in listed if name and (path := ROOT / name).suffix != ".png" and path.is_file()]
     guilty = [str(path) for path in texts if hosts.search(path.read_text(errors="replace"))]
     assert [name for name in guilty if not name.endswith(("Makefile", "test_manual.py"))] == []
