@@ -18,6 +18,7 @@ import deciding
 import growth
 import machine
 import memory
+import over_http
 import peers
 import plots
 import report
@@ -28,6 +29,7 @@ GROUPS: dict[str, Callable[[Place], Iterator[Case]]] = {
     "Decisions": deciding.cases,
     "SQLite, every commit on the disk": counting.cases_on_sqlite,
     "PostgreSQL, every commit on the disk": counting.cases_on_postgresql,
+    "HTTP, SQLite, every commit on the disk": over_http.cases,
     "Peers on Redis, appendfsync always": peers.cases,
 }
 

@@ -1,6 +1,7 @@
 """The command line before it does anything: help, version, completion, wrong usage, and what it does not import."""
 
 import json
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ import pytest
 
 from contract.driver import placet
 from placet.cli import _COMMANDS, cli
+from placet.cli.serving import listening
 
 HEAVY = ("sqlalchemy", "litestar", "cryptography", "httpx2", "alembic", "joserfc", "uvicorn", "msgspec", "structlog")
 
@@ -160,3 +162,10 @@ def test_wrong_usage_is_status_2(arguments: list[str], tmp_path: object, monkeyp
     assert (done.status, done.out) == (2, "")
     assert done.err
     assert "Failed" not in done.err
+
+
+def test_what_is_answered_is_sent_at_once() -> None:
+    with listening("127.0.0.1", 0) as listener, socket.create_connection(listener.getsockname()):
+        accepted, _ = listener.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)

@@ -23,9 +23,11 @@ from placet.enforcement import (
     State,
     Status,
     Switch,
+    decide_more,
     decide_use,
     evaluate,
     with_usage,
+    with_used,
 )
 from placet.enforcement.periods import period_at
 from placet.license import Enforcement, Grant
@@ -232,3 +234,23 @@ def test_other_usage_is_judged_as_by_evaluating_anew(one: Any, other: Any, now: 
         before = msgspec.structs.replace(before, license=None)
     after = msgspec.structs.replace(before, usage=other_usage, meters=other_meters)
     assert with_usage(evaluate(before, PRODUCT, now, POLICY), after) == evaluate(after, PRODUCT, now, POLICY)
+
+
+@given(amounts=st.lists(st.integers(1, 6), min_size=2, max_size=6), tolerance=st.sampled_from([0, 50]))
+def test_more_is_decided_as_if_it_were_asked_anew(amounts: list[int], tolerance: int) -> None:
+    for feature in ("calls", "views"):  # a limit of 10; none
+        before, now = None, status(claims={"features": {"calls": metered(10, tolerance_percent=tolerance)}})
+        for amount in amounts:
+            decision = decide_use(now, "consume", feature, Amount(amount))
+            if before is not None:
+                plain = decision.allowed and decision.code is None
+                assert decide_more(before, amount) == (decision if plain else None)
+            if not decision.allowed or decision.code is not None:
+                break
+            before, now = decision, with_used(now, {feature: (now.features[feature].used or 0) + amount})
+
+
+def test_after_what_is_tolerated_or_refused_it_is_decided_anew() -> None:
+    found = status(claims={"features": {"calls": metered(10, tolerance_percent=50)}})
+    for amount in (11, 16):
+        assert decide_more(decide_use(found, "consume", "calls", Amount(amount)), 1) is None

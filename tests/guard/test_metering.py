@@ -1,7 +1,7 @@
 """Consumption: once for each key, per period, never past the limit; blocks given back in time, late, or settled."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -10,7 +10,7 @@ from sqlalchemy import select
 from builders import DAY, NOW, SECOND, numeric
 from guard_support.guards import Clock, audited, install, opened
 from placet.enforcement import Code, Metered, Product, ProductError, Refused
-from placet.guard import Guard, KeyReused, UnknownBlock
+from placet.guard import Consumption, Guard, KeyReused, UnknownBlock, Wanted
 from placet.license import Grant
 from placet.license.terms import Period
 from placet.store.audit import Event
@@ -149,6 +149,38 @@ def test_eight_threads_never_pass_the_limit(metered: Guard) -> None:
     )
     assert answers == {None: 100, Code.LIMIT_REACHED: 100}
     assert used(metered) == 100
+
+
+def test_consumed_together_is_as_consumed_one_after_the_other(database_urls: Callable[[], str], clock: Clock) -> None:
+    wanted = [
+        Wanted(feature=feature, key=f"k{number % 5}", amount=amount)
+        for number, (feature, amount) in enumerate(
+            [("calls", 3), ("mails", 1), ("calls", 3), ("calls", 9), ("calls", 2), ("mails", 2), ("calls", 1)] * 3
+        )
+    ]
+    together, alone = (opened(database_urls(), clock, product=PRODUCT) for _ in range(2))
+
+    def consumed(each: Wanted) -> Consumption | BaseException:
+        try:
+            return alone.consume(each.feature, each.amount, key=each.key)
+        except (Refused, KeyReused) as error:
+            return error
+
+    for guard in (together, alone):
+        install(guard, features={"calls": per_day(10, tolerance_percent=20)})
+    answers = [told(answer) for answer in together.consume_all(wanted)]
+    assert answers == [told(consumed(each)) for each in wanted]
+    assert len({type(answer) for answer in answers}) == 3
+    assert together.status().features["calls"].used == used(together) == used(alone)
+    for guard in (together, alone):
+        guard.close()
+
+
+def told(answer: Consumption | BaseException) -> object:
+    """What somebody is told, in a form that can be compared."""
+    if isinstance(answer, Refused):
+        return answer.decision
+    return str(answer) if isinstance(answer, KeyReused) else answer
 
 
 # Blocks

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import OperationalError
 
 from placet.store.batches import Batches
 from placet.store.database import Database
@@ -30,19 +31,21 @@ class Journal:
             connection.execute(text("INSERT INTO numbers VALUES (:number)"), {"number": number})
             if number < 0:
                 raise ValueError(number)
+            if number >= 1000:
+                raise OperationalError(None, None, ConnectionError(number))
         return [number * 10 for number in numbers]
 
     def written(self) -> list[int]:
         with self.database.read() as connection:
             return list(connection.execute(text("SELECT number FROM numbers ORDER BY number")).scalars())
 
-    def run_behind_one(self, numbers: Sequence[int]) -> list[int | ValueError]:
+    def run_behind_one(self, numbers: Sequence[int]) -> list[int | Exception]:
         """Run all ``numbers`` while the transaction of another one is under way; answers what each was told."""
 
-        def told(number: int) -> int | ValueError:
+        def told(number: int) -> int | Exception:
             try:
                 return self.batches.run(number)
-            except ValueError as error:
+            except (ValueError, OperationalError) as error:
                 return error
 
         with ThreadPoolExecutor(len(numbers) + 1) as pool:
@@ -72,6 +75,22 @@ def test_one_that_fails_is_told_so_and_takes_nobody_along(journal: Journal) -> N
     assert (first, last) == (10, 30)
     assert isinstance(failed, ValueError)
     assert journal.written() == [0, 1, 3]
+
+
+def test_where_the_database_fails_everybody_is_told_and_none_is_tried_again(journal: Journal) -> None:
+    told = journal.run_behind_one([1, 1000, 3, 4])
+    assert [type(error) for error in told] == [OperationalError] * 4
+    assert len(journal.together) == 2
+    assert journal.written() == [0]
+
+
+def test_one_by_one_they_stop_where_the_database_fails(journal: Journal) -> None:
+    journal.may_go_on.set()
+    answers = journal.batches.run_each([1, -2, 3, 1000, 5])
+    assert answers[0] == 10
+    assert [type(error) for error in answers[1:]] == [ValueError, int, OperationalError, OperationalError]
+    assert [batch for batch in journal.together if 5 in batch] == [[1, -2, 3, 1000, 5]]
+    assert journal.written() == [1, 3]
 
 
 def test_after_a_failure_others_are_served(journal: Journal) -> None:

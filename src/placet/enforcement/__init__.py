@@ -2,7 +2,7 @@
 
 from placet.enforcement.changes import Changes, compare
 from placet.enforcement.codes import Code, Severity
-from placet.enforcement.decision import Amount, Decision, Refused, decide, decide_use
+from placet.enforcement.decision import Amount, Decision, Refused, decide, decide_more, decide_use
 from placet.enforcement.evaluation import evaluate, with_usage, with_used
 from placet.enforcement.messages import Notice, catalogue
 from placet.enforcement.product import Counted, Limit, Metered, Operation, Product, ProductError, Seats, Switch
@@ -33,6 +33,7 @@ __all__ = [
     "catalogue",
     "compare",
     "decide",
+    "decide_more",
     "decide_use",
     "evaluate",
     "with_usage",

@@ -132,6 +132,17 @@ def decide_use(status: Status, operation: str, feature: str, amount: Amount) -> 
     return _within_limits(status, asked, wanted)  # 7
 
 
+def decide_more(before: Decision, amount: int) -> Decision | None:
+    """Answer what :func:`decide_use` would for ``amount`` units right after those that ``before`` has allowed.
+
+    ``None`` where that is not as plain as ``before`` itself: then it has to be decided anew, with those in use.
+    """
+    used = (before.used or 0) + (before.requested or 0)
+    if not before.allowed or before.code is not None or (before.limit is not None and used + amount > before.limit):
+        return None
+    return msgspec.structs.replace(before, used=used, requested=amount)
+
+
 def refuse_use(
     status: Status, operation: str, feature: str, amount: Amount, *, code: Code, why: Diagnosed, **parameters: str
 ) -> Decision:

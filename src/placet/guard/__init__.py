@@ -13,7 +13,7 @@ from placet.enforcement import Policy, Product
 from placet.guard.counting import Counting, Grant
 from placet.guard.installing import AcknowledgementRequired, Outcome
 from placet.guard.licensing import Licensing, StatusListOutdated, UnknownLicense
-from placet.guard.metering import Consumption, KeyReused, Metering, UnknownBlock
+from placet.guard.metering import Consumption, KeyReused, Metering, UnknownBlock, Wanted
 from placet.guard.reserving import TooManyReserved, UnknownReservation
 from placet.guard.seating import Queued, Seating, UnknownLease
 from placet.license.keys import TrustStore
@@ -37,6 +37,7 @@ __all__ = [
     "UnknownLease",
     "UnknownLicense",
     "UnknownReservation",
+    "Wanted",
 ]
 
 

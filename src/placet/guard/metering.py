@@ -9,7 +9,7 @@ from uuid import uuid4
 import msgspec
 from sqlalchemy import Connection
 
-from placet.enforcement import Amount, Decision, ProductError, Refused, Status, decide_use, with_used
+from placet.enforcement import Amount, Decision, ProductError, Refused, Status, decide_more, decide_use, with_used
 from placet.guard.blocks import BlockCounter
 from placet.guard.counting import check_holder
 from placet.guard.judge import SYSTEM, Judge
@@ -40,6 +40,15 @@ class Consumption(msgspec.Struct, frozen=True, kw_only=True):
     decision: Decision
 
 
+class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    """Consumption that is asked for: ``amount`` units of ``feature``, once for each ``key``, on behalf of ``actor``."""
+
+    feature: str
+    key: str
+    amount: int = 1
+    actor: str = SYSTEM
+
+
 class _Asked(NamedTuple):
     feature: str
     entry: Entry
@@ -60,21 +69,24 @@ class Metering(Judge):
         threads share one durable transaction. Raises :class:`Refused`, and :class:`KeyReused` for a key that was used
         for another amount.
         """
-        self._check_metered(feature)
-        key = str(uuid4()) if key is None else key
-        if not 0 < len(key) <= LONGEST_KEY or "\0" in key:
-            raise ProductError(
-                f"An idempotency key has 1 to {LONGEST_KEY} characters other than null; {key[:40]!r} has {len(key):,}."
-            )
-        check_amount(feature, amount)
-        found = self._consumptions.run(_Asked(feature, Entry(key, amount, actor)))
-        if isinstance(found, KeyReused):
-            raise found
-        if not found.decision.allowed:
-            raise Refused(found.decision)
-        if not found.replayed:
+        found = self._consumptions.run(self._asked(feature, amount, str(uuid4()) if key is None else key, actor))
+        answer = _told(found)
+        if isinstance(answer, BaseException):
+            raise answer
+        if not answer.replayed:
             self._changed()
-        return found
+        return answer
+
+    def consume_all(self, wanted: Sequence[Wanted], /) -> list[Consumption | BaseException]:
+        """Consume several at once, decided in their order, in one durable transaction.
+
+        Answers for each what :meth:`consume` would answer or raise; where the database fails, its error for everybody.
+        """
+        asked = [self._asked(each.feature, each.amount, each.key, each.actor) for each in wanted]
+        answers = [_told(found) for found in self._consumptions.run_each(asked)]
+        if any(isinstance(answer, Consumption) and not answer.replayed for answer in answers):
+            self._changed()
+        return answers
 
     # Blocks
 
@@ -182,6 +194,15 @@ class Metering(Judge):
 
     # Inside
 
+    def _asked(self, feature: str, amount: int, key: str, actor: str) -> _Asked:
+        self._check_metered(feature)
+        if not 0 < len(key) <= LONGEST_KEY or "\0" in key:
+            raise ProductError(
+                f"An idempotency key has 1 to {LONGEST_KEY} characters other than null; {key[:40]!r} has {len(key):,}."
+            )
+        check_amount(feature, amount)
+        return _Asked(feature, Entry(key, amount, actor))
+
     def _check_metered(self, feature: str) -> None:
         if feature not in self._metered:
             known = ", ".join(sorted(self._metered)) or "none"
@@ -195,7 +216,8 @@ class Metering(Judge):
         for each in sorted(asked, key=lambda each: each.feature):
             entries.setdefault(each.feature, []).append(each.entry)
         finding = {
-            feature: metering.finding(feature, [entry.key for entry in some]) for feature, some in entries.items()
+            feature: metering.finding(connection, feature, [entry.key for entry in some])
+            for feature, some in entries.items()
         }
         locks = metering.locks(connection, entries)
         stored, cursors = self._read_with(connection, locks, [call for calls in finding.values() for call in calls])
@@ -219,7 +241,9 @@ class _Tally:
         self._status = status
         self._feature = feature
         self._known = known
+        self._last: Decision | None = None
         self.found = status.features[feature]
+        self._used = self.found.used or 0
         self.new: list[Entry] = []
 
     def decide(self, entry: Entry) -> Consumption | KeyReused:
@@ -231,17 +255,31 @@ class _Tally:
                 f"{entry.amount:,}. Use a new key for new consumption."
             )
         if before is None:
-            decision = decide_use(self._status, CONSUME, feature, Amount(entry.amount))
+            decision = self._decide_new(entry.amount)
             if decision.allowed:
                 self._known[entry.key] = entry.amount
                 self.new.append(entry)
-                used = (self._status.features[feature].used or 0) + entry.amount
-                self._status = with_used(self._status, {feature: used})
+                self._used += entry.amount
         else:
             decision = Decision(allowed=True, operation=CONSUME, state=self._status.state, feature=feature)
         return Consumption(
             feature=feature, key=entry.key, amount=entry.amount, replayed=before is not None, decision=decision
         )
+
+    def _decide_new(self, amount: int) -> Decision:
+        decision = None if self._last is None else decide_more(self._last, amount)
+        if decision is None:
+            status = with_used(self._status, {self._feature: self._used}) if self.new else self._status
+            decision = decide_use(status, CONSUME, self._feature, Amount(amount))
+        if decision.allowed:
+            self._last = decision
+        return decision
+
+
+def _told(found: Consumption | BaseException) -> Consumption | BaseException:
+    if isinstance(found, Consumption) and not found.decision.allowed:
+        return Refused(found.decision)
+    return found
 
 
 def check_amount(feature: str, amount: int) -> None:

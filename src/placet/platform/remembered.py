@@ -1,6 +1,7 @@
-"""Credentials that were verified a moment ago, for the time in which the database cannot be reached.
+"""Credentials that were verified a moment ago: for the time in which the database cannot be reached, and for hot paths.
 
-Nothing is believed of this memory while the database answers. It holds hashes, so many of them, for so long.
+While the database answers, nothing is believed of this memory that is older than a second. It holds hashes, so many of
+them, for so long.
 """
 
 import threading
@@ -11,6 +12,8 @@ from placet.store.credentials import Credential, Kind, hash_of
 
 MOST = 1000
 REMEMBERED_SECONDS = 300.0
+LATELY_SECONDS = 1.0
+"""For how long a hot path believes it: so long may a revoked credential go on at most."""
 
 
 class Remembered:
@@ -22,20 +25,20 @@ class Remembered:
         self._lock = threading.Lock()
         self._known: OrderedDict[tuple[Kind, str], tuple[float, Credential]] = OrderedDict()
 
-    def note(self, kind: Kind, secret: str, found: Credential | None) -> None:
-        """Remember what the database has just said of a secret."""
+    def note(self, kind: Kind, secret: str, found: Credential | None, *, asked_at: float) -> None:
+        """Remember what the database says of a secret; it was asked at ``asked_at`` by the monotonic clock."""
         key = (kind, hash_of(secret))
         with self._lock:
             self._known.pop(key, None)
             if found is not None:
-                self._known[key] = (time.monotonic(), found)
+                self._known[key] = (asked_at, found)
             while len(self._known) > self._most:
                 self._known.popitem(last=False)
 
-    def find(self, kind: Kind, secret: str) -> Credential | None:
-        """Answer what the database said of a secret, if that is not too long ago."""
+    def find(self, kind: Kind, secret: str, *, lately: bool = False) -> Credential | None:
+        """Answer what the database said of a secret, if that is not too long ago; with ``lately`` within a second."""
         known = self._known.get((kind, hash_of(secret)))
-        if known is None or time.monotonic() - known[0] > self._seconds:
+        if known is None or time.monotonic() - known[0] > (LATELY_SECONDS if lately else self._seconds):
             return None
         return known[1]
 

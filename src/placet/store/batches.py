@@ -13,6 +13,7 @@ from typing import Generic, TypeVar
 from sqlalchemy import Connection
 
 from placet.store.database import Database
+from placet.store.reach import is_of_database
 
 GATHER_SECONDS = 0.0003
 """For how long those of the last batch are waited for, where fewer have come: about as long as a transaction takes."""
@@ -41,7 +42,8 @@ class Batches(Generic[R, A]):
     """The group commit of one process for one kind of request.
 
     ``do`` does a batch in the caller's transaction and answers for each request, in their order. Where it raises, the
-    transaction is taken back and each request done again on its own, so that nobody is told of another's failure.
+    transaction is taken back and each request done again on its own, so that nobody is told of another's failure. Where
+    the database is what fails, everybody is told so at once: each would wait for it in vain, one after the other.
     """
 
     def __init__(self, database: Database, do: Callable[[Connection, Sequence[R]], Sequence[A]]) -> None:
@@ -72,10 +74,11 @@ class Batches(Generic[R, A]):
             raise entry.error
         return entry.answer
 
-    def run_all(self, requests: Sequence[R]) -> Sequence[A]:
-        """Have all of ``requests`` done in one transaction of their own."""
-        with self._database.write() as connection:
-            return self._do(connection, requests)
+    def run_each(self, requests: Sequence[R]) -> list[A | BaseException]:
+        """Have ``requests`` done in one transaction of their own; answers for each, in their order, or its error."""
+        batch: list[_Entry[R, A]] = [_Entry(request) for request in requests]
+        self._do_batch(batch)
+        return [entry.answer if entry.error is None else entry.error for entry in batch]
 
     def _lead(self) -> None:
         """Do one batch, the caller's own request among it, and hand over."""
@@ -83,9 +86,7 @@ class Batches(Generic[R, A]):
         try:
             self._gather()
             batch = self._take()
-            if len(batch) == 1 or not self._together(batch):
-                for entry in batch:
-                    self._alone(entry)
+            self._do_batch(batch)
         except BaseException as error:  # the process is to end: nobody may wait for what will not come
             batch = batch or self._take()
             for entry in batch:
@@ -120,18 +121,32 @@ class Batches(Generic[R, A]):
                 self._gathered.acquire(blocking=False)
             self._gathers = False
 
-    def _together(self, batch: Sequence[_Entry[R, A]]) -> bool:
-        """Do all of a batch in one transaction; answers whether that went well."""
+    def _do_batch(self, batch: Sequence[_Entry[R, A]]) -> None:
+        """Do a batch in one transaction; where it fails by what may be one member's fault, each in its own."""
+        error = self._together(batch)
+        if error is None:
+            return
+        if len(batch) == 1 or is_of_database(error):
+            _tell(batch, error)
+            return
+        for place, entry in enumerate(batch):
+            entry.error = self._together([entry])
+            if entry.error is not None and is_of_database(entry.error):
+                _tell(batch[place:], entry.error)
+                return
+
+    def _together(self, batch: Sequence[_Entry[R, A]]) -> Exception | None:
+        """Do all of a batch in one transaction; answers the error, if it did not go well."""
         try:
-            answers = self.run_all([entry.request for entry in batch])
-        except Exception:  # noqa: BLE001 (whatever it is, whoever caused it gets it on its own)
-            return False
+            with self._database.write() as connection:
+                answers = self._do(connection, [entry.request for entry in batch])
+        except Exception as error:  # noqa: BLE001 (it is raised where the requests came from)
+            return error
         for entry, answer in zip(batch, answers, strict=True):
             entry.answer = answer
-        return True
+        return None
 
-    def _alone(self, entry: _Entry[R, A]) -> None:
-        try:
-            (entry.answer,) = self.run_all([entry.request])
-        except Exception as error:  # noqa: BLE001 (it is raised where the request came from)
-            entry.error = error
+
+def _tell(batch: Sequence[_Entry[R, A]], error: BaseException) -> None:
+    for entry in batch:
+        entry.error = error

@@ -203,6 +203,15 @@ def locks_rows(connection: Connection) -> bool:
     return connection.dialect.name != "sqlite"
 
 
+def parameters_at_once(connection: Connection) -> int:
+    """Answer how many parameters one statement had best have.
+
+    Psycopg remembers how to send a statement only where it has at most 50. SQLite takes 999, and each statement costs
+    its thread a wait for the others.
+    """
+    return 480 if connection.dialect.name == "sqlite" else 48
+
+
 _CLOCK_TERMS = {
     "sqlite": "CAST(ROUND((julianday('now') - 2440587.5) * 86400000) AS INTEGER) * 1000",  # its day has milliseconds
     "postgresql": "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)",

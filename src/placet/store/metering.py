@@ -20,8 +20,6 @@ from placet.store.schema import blocks, consumptions, instant, microseconds
 from placet.store.schema import meters as meter_rows
 from placet.store.usage import NO_LIMIT, Drift, LimitPassed
 
-KEYS_AT_ONCE, ROWS_AT_ONCE = 48, 8
-"""Psycopg remembers how to send a statement only where it has at most 50 parameters."""
 MOST_AT_ONCE = LARGEST_LIMIT
 
 _LOCK = Hot("SELECT used FROM meters WHERE feature = ? FOR UPDATE")
@@ -99,12 +97,13 @@ def locks(connection: Connection, features: Iterable[str]) -> list[Call]:
     return [(_LOCK, (feature,)) for feature in sorted(features)]
 
 
-def finding(feature: str, keys: Sequence[str]) -> list[Call]:
+def finding(connection: Connection, feature: str, keys: Sequence[str]) -> list[Call]:
     """Answer the statements that find the amounts already recorded under ``keys``, in this period or the one before.
 
     Their rows are keys and amounts.
     """
-    some = [keys[first : first + KEYS_AT_ONCE] for first in range(0, len(keys), KEYS_AT_ONCE)]
+    most = dialects.parameters_at_once(connection)
+    some = [keys[first : first + most] for first in range(0, len(keys), most)]
     return [(_find(len(each)), (feature, *each)) for each in some]
 
 
@@ -136,7 +135,8 @@ def record(
     starts, begins = _period(feature, meter, period_starts_at)
     add = (_ADD, (units, feature, units, NO_LIMIT if limit is None else limit))
     rows = [(feature, starts, entry.key, entry.amount, at, storable(entry.actor)) for entry in entries]
-    some = [rows[first : first + ROWS_AT_ONCE] for first in range(0, len(rows), ROWS_AT_ONCE)]
+    most = dialects.parameters_at_once(connection) // 6
+    some = [rows[first : first + most] for first in range(0, len(rows), most)]
     records = [(_recording(len(each)), tuple(value for row in each for value in row)) for each in some]
     cursors = together(connection, [*begins, add, *records])
     if cursors[len(begins)].rowcount == 0:

@@ -48,6 +48,11 @@ class Reach:
             self._is_tried = False
 
 
+def is_of_database(error: BaseException) -> bool:
+    """Tell whether an error says that the database as a whole fails, rather than what it was asked by one caller."""
+    return isinstance(error, NOT_REACHED) or _is_loss(error)
+
+
 def _is_loss(error: BaseException | None) -> bool:
     """Tell whether an error says that the database is not reached: the connection broke, or there was none."""
     if isinstance(error, PoolTimeout):

@@ -24,8 +24,10 @@ from placet.web.api.modules import ModuleController, publishes
 from placet.web.api.operations import health, metrics, ready
 from placet.web.api.people import TokenController, UserController, audit_events
 from placet.web.api.seats import SeatController, SeatRulesController, seat_denials
+from placet.web.bodies import check_body
 from placet.web.console import ROUTES, problem_page, public_problem_page
 from placet.web.edge import Edge
+from placet.web.plain_consumption import PlainConsumption
 from placet.web.problems import answer_problem
 
 API: list[Any] = [
@@ -68,6 +70,7 @@ def create_app(server: PlatformServer) -> Edge:
         try:
             yield
         finally:
+            await front.aclose()
             await anyio.to_thread.run_sync(server.close)
 
     def the_server() -> PlatformServer:
@@ -78,6 +81,7 @@ def create_app(server: PlatformServer) -> Edge:
         guards=[guard_access],
         dependencies={"server": Provide(the_server, sync_to_thread=False)},
         exception_handlers={Exception: answer_problem},
+        before_request=check_body,
         before_send=[keep_to_caller],
         lifespan=[lifespan],
         state=State({"server": server, "problem_page": problem_page}),
@@ -90,4 +94,5 @@ def create_app(server: PlatformServer) -> Edge:
         ),
         logging_config=None,
     )
-    return Edge(server, application, public_problem_page)
+    front = PlainConsumption(server, application)
+    return Edge(server, application, front, public_problem_page)

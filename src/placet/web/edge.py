@@ -36,12 +36,14 @@ _NO_WEBSOCKET = {
 class Edge:
     """An ASGI application that routes between the workers and ``api``, the ASGI application of everything else.
 
-    Where no worker can answer, programs get a problem document and browsers a page.
+    ``front`` stands before ``api`` for requests; the lifespan is ``api``'s. Where no worker can answer, programs get a
+    problem document and browsers a page.
     """
 
-    def __init__(self, server: PlatformServer, api: Any, problem_page: ProblemPage) -> None:
+    def __init__(self, server: PlatformServer, api: Any, front: Any, problem_page: ProblemPage) -> None:
         self._server = server
         self._api = api
+        self._front = front
         self._problem_page = problem_page
         self._proxy = Proxy(problem_page=problem_page)
 
@@ -57,7 +59,7 @@ class Edge:
             if scope["type"] == "websocket":
                 await _answer_problem(answer, _NO_WEBSOCKET)
             else:
-                await self._api(scope, receive, send)
+                await self._front(scope, receive, send)
         elif scope["path"].count("/") == 2:
             # Quoted anew: decoded, a name may hold a line end, which would be a header of its own.
             await _redirect(answer, f"/{area}/{quote(rest[0], safe='')}/", scope.get("query_string", b""))

@@ -130,7 +130,9 @@ def to_problem(error: Exception) -> Problem:
                 "database_unavailable",
                 title="The database does not answer",
                 status=503,
-                detail="The server cannot reach its database, or it is locked. Nothing was changed; try again shortly.",
+                detail="The server cannot reach its database, or it is locked. Where it was lost at the last step of a "
+                "change, nobody knows yet whether that was stored. Try again shortly; with the same idempotency key, "
+                "where there was one.",
                 headers={"Retry-After": "5"},
             )
     simple = _SIMPLE.get(type(error))

@@ -10,6 +10,7 @@ from litestar.params import JSONBody, Parameter
 from msgspec import Meta
 
 from placet.enforcement import ProductError
+from placet.guard import Consumption
 from placet.license.instants import rfc3339
 from placet.platform.server import PlatformServer
 from placet.store.metering import Block
@@ -64,9 +65,7 @@ class MeterController(Controller):
         _check_metered(server, name)
         key = _idempotency_key(request)
         found = server.guard.consume(name, data.amount, key=key, actor=caller_of(request).name)
-        members = {"feature": name, "key": key, "amount": found.amount, "replayed": found.replayed}
-        answer = members | {"warnings": notice_members(found.decision.warnings)}
-        return Response(answer, status_code=200 if found.replayed else 201)
+        return Response(consumption_document(found), status_code=200 if found.replayed else 201)
 
     @post("/{name:str}/blocks", opt=requires(Access.SIGNED_IN), request_max_body_size=SMALL_BODY, sync_to_thread=True)
     def take(
@@ -129,13 +128,24 @@ def _check_metered(server: PlatformServer, name: str) -> None:
 def _idempotency_key(request: Request[Any, Any, Any]) -> str:
     """The key of the request (IETF draft-ietf-httpapi-idempotency-key-header)."""
     key = request.headers.get("idempotency-key", "")
-    if 0 < len(key) <= LONGEST_KEY and key.isascii() and key.isprintable():
+    if is_idempotency_key(key):
         return key
     detail = (
         f"Consumption needs the header Idempotency-Key with 1 to {LONGEST_KEY} visible ASCII characters, so that a "
         "retry counts once. Nothing was counted; send a new key for new consumption, and the same one for a retry."
     )
     raise Problem("idempotency_key_required", title="Idempotency key required", status=400, detail=detail)
+
+
+def is_idempotency_key(key: str) -> bool:
+    """Tell whether consumption can be counted under ``key``."""
+    return 0 < len(key) <= LONGEST_KEY and key.isascii() and key.isprintable()
+
+
+def consumption_document(found: Consumption) -> dict[str, Any]:
+    """What is answered to consumption that was counted, now or before."""
+    members = {"feature": found.feature, "key": found.key, "amount": found.amount, "replayed": found.replayed}
+    return members | {"warnings": notice_members(found.decision.warnings)}
 
 
 def _unknown_block(block_id: int) -> Problem:

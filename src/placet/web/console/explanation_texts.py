@@ -308,8 +308,10 @@ EDGE_PROBLEMS: Mapping[str, EdgeProblem] = MappingProxyType(
             "The database does not answer",
             503,
             Advice(
-                "The server cannot reach its database, or it is locked by other work. Nothing was changed.",
-                "Try again shortly. If it stays so, see that the database runs and that its disk is not full.",
+                "The server cannot reach its database, or it is locked by other work. Where it was lost at the last "
+                "step of a change, nobody knows yet whether that was stored.",
+                "Try again shortly, with the same idempotency key where there was one: it counts once. If it stays so, "
+                "see that the database runs and that its disk is not full.",
                 SERVER_ADMINISTRATOR,
             ),
         ),

@@ -1,0 +1,85 @@
+"""Servers of one case over HTTP, each in a process of its own: ``python serving.py placet|floor DIRECTORY``.
+
+Each prints its port and a token, and serves until its standard input ends, by the same HTTP server with the same
+settings. The floor is an ASGI application and ``sqlite3``: every request is a durable transaction of its own.
+"""
+
+import json
+import os
+import signal
+import sqlite3
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from installing import terms, trust_store
+
+from placet.cli.serving import listening
+from placet.license import SigningKey, TrustStore, issue
+from placet.platform.server import PlatformServer
+from placet.store.credentials import Role
+
+
+def placet(directory: Path) -> tuple[Any, str]:
+    """A Platform Server, and a token of it."""
+    from placet.web.app import create_app  # noqa: PLC0415 (the floor does without)
+
+    key = SigningKey.generate()
+    server = PlatformServer.open(directory, TrustStore.from_jwks(trust_store(key)))
+    granted = msgspec.structs.replace(terms(server.guard.status().serial_number), features={})
+    server.guard.install(issue(granted, [key]))
+    return create_app(server), server.people.create_token("bench", Role.DEVELOPER, actor="bench")[1]
+
+
+def floor(directory: Path) -> tuple[Any, str]:
+    """What one would write by hand: no check of anybody, no license."""
+    connection = sqlite3.connect(directory / "floor.sqlite3", isolation_level=None)
+    for statement in (
+        "PRAGMA journal_mode=WAL",
+        "PRAGMA synchronous=FULL",
+        "CREATE TABLE totals (feature VARCHAR(63) PRIMARY KEY, used BIGINT NOT NULL)",
+        "CREATE TABLE consumed (key VARCHAR(200) PRIMARY KEY, amount BIGINT NOT NULL, at DOUBLE PRECISION NOT NULL)",
+        "INSERT INTO totals VALUES ('calls', 0)",
+    ):
+        connection.execute(statement)
+
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "http":
+            return
+        amount, key = json.loads((await receive())["body"])["amount"], dict(scope["headers"])[b"idempotency-key"]
+        connection.execute("BEGIN IMMEDIATE")
+        connection.execute("INSERT INTO consumed VALUES (?, ?, ?)", (key.decode(), amount, time.time()))
+        connection.execute(
+            "UPDATE totals SET used = used + ? WHERE feature = 'calls' AND used + ? <= 1000000000000", (amount, amount)
+        )
+        connection.execute("COMMIT")
+        body = json.dumps({"key": key.decode(), "amount": amount}).encode()
+        headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+        await send({"type": "http.response.start", "status": 201, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    return application, "none"
+
+
+def main(kind: str, directory: str) -> None:
+    """Serve."""
+    import uvicorn  # noqa: PLC0415
+
+    application, token = {"placet": placet, "floor": floor}[kind](Path(directory))
+    listener = listening("127.0.0.1", 0)
+    threading.Thread(target=_stop_with_input, daemon=True).start()
+    print(listener.getsockname()[1], token, flush=True)
+    config = uvicorn.Config(application, log_config=None, access_log=False, server_header=False)
+    uvicorn.Server(config).run(sockets=[listener])
+
+
+def _stop_with_input() -> None:
+    sys.stdin.read()
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
