@@ -29,7 +29,7 @@ def published(server: ServerProcess, vendor: VendorDirectory) -> None:
         assert f"Served at {server.address}/apps/{name}/" in done.out
 
 
-def query(server: ServerProcess, sql: str, **more: Any) -> Any:
+def query(server: ServerProcess, sql: str | None, **more: Any) -> Any:
     answer = server.api("POST", "/api/v1/modules/orders/queries", json={"sql": sql, **more})
     assert answer.status_code == 200, answer.text
     return answer.json()
@@ -117,6 +117,54 @@ def test_a_wrong_query_says_where(server: ServerProcess) -> None:
     assert (done.status, done.out, done.message) == (3, "", problem["detail"])
     missing = server.cli("module", "query", "nothing", "SELECT 1")
     assert (missing.status, missing.out) == (1, "")
+
+
+def test_the_queries_a_module_brings_along_are_listed_and_asked_by_name(server: ServerProcess) -> None:
+    listed = {entry["name"]: entry for entry in server.get("/api/v1/modules/orders/queries")}
+    assert {name: entry["parameters"] for name, entry in listed.items()} == {
+        "best_customers": [{"name": "since", "type": None}],
+        "low_stock": [{"name": "at_most", "type": None}],
+        "waiting_orders": [{"name": "before", "type": None}],
+    }
+    assert listed["low_stock"]["file"] == "queries/low_stock.sql"
+    assert listed["low_stock"]["title"].startswith("What runs out?")
+    assert "FROM products" in listed["low_stock"]["sql"]
+    assert server.get("/api/v1/modules/hello/queries") == []
+    answer = query(server, None, name="low_stock", parameters={"at_most": 3})
+    assert [row[0] for row in answer["rows"]] == ["MCH-2G", "FLT-100"]
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code"),
+    [
+        ({"name": "nothing"}, 404, "unknown_query"),
+        ({"name": "../module"}, 404, "unknown_query"),
+        ({"name": ""}, 400, "bad_request"),
+        ({"name": "x" * 64}, 400, "bad_request"),
+        ({"name": "low_stock", "sql": "SELECT 1"}, 400, "bad_request"),
+        ({"name": "low_stock"}, 422, "query_failed"),
+    ],
+)
+def test_a_query_that_cannot_be_asked_by_name(
+    server: ServerProcess, body: dict[str, Any], status: int, code: str
+) -> None:
+    problem = as_problem(server.api("POST", "/api/v1/modules/orders/queries", json=body))
+    assert (problem["status"], problem["code"]) == (status, code)
+    assert problem.get("file") == ("queries/low_stock.sql" if status == 422 else None)
+
+
+def test_the_command_line_asks_by_name_and_shows_plans(server: ServerProcess) -> None:
+    listed = server.cli("module", "queries", "orders").out
+    assert [line.split()[0] for line in listed.splitlines()[1:]] == ["@best_customers", "@low_stock", "@waiting_orders"]
+    done = server.cli("module", "query", "orders", "@waiting_orders", "--param", "before:date=2026-03-03")
+    assert (done.status, "Noordzee Catering" in done.out) == (0, True)
+    planned = server.cli("module", "query", "orders", "SELECT * FROM orders WHERE customer_id = 1", "--plan")
+    assert planned.out == "SEARCH orders USING INDEX orders_by_customer (customer_id=?)\n"
+    wrong = server.cli("module", "query", "orders", "@waiting_orders", "--param", "before:date=yesterday")
+    assert (wrong.status, wrong.message) == (3, "'yesterday' is no date. Write it as 2026-03-01.")
+    unknown = server.cli("module", "query", "orders", "@nothing")
+    assert (unknown.status, "There is: best_customers, low_stock, waiting_orders." in unknown.message) == (1, True)
+    assert server.cli("module", "query", "orders", "SELECT :a", "--param", "a:=1").status == 2
 
 
 def test_the_command_line_queries_with_parameters(server: ServerProcess) -> None:

@@ -12,6 +12,7 @@ from placet.platform import query
 from placet.platform.problems import ModuleProblem, ProblemCode
 from placet.platform.query import QueryResult
 
+ENDLESS_BLOBS = "WITH RECURSIVE c (x) AS (SELECT randomblob(1000000) UNION ALL SELECT randomblob(1000000) FROM c)"
 SCHEMA = """
 CREATE TABLE orders (id INTEGER PRIMARY KEY, customer VARCHAR(40), total REAL, scan BLOB);
 CREATE VIEW totals AS SELECT customer, total * 2 AS doubled FROM orders;
@@ -145,6 +146,162 @@ def test_what_it_changes_is_taken_back(database: Path, sql: str, changes: int) -
     result = ask(database, sql)
     assert result.changes == pytest.approx(changes, abs=3)
     assert (result.changes > 0) == (changes > 0) or "CREATE" in sql or "DROP" in sql or sql == "ANALYZE"
+
+
+@pytest.mark.parametrize(
+    ("given", "bound"),
+    [
+        ({"type": "int", "value": "42"}, 42),
+        ({"type": "float", "value": 1}, 1.0),
+        ({"type": "bool", "value": True}, 1),
+        ({"type": "text", "value": "7"}, "7"),
+        ({"type": "bytes", "value": "AP8="}, {"base64": "AP8="}),
+        ({"type": "decimal", "value": "12.50"}, 12.5),
+        ({"type": "decimal", "value": "9007199254740993"}, 9007199254740993),
+        ({"type": "date", "value": "2026-03-01"}, "2026-03-01"),
+        ({"type": "time", "value": "09:15"}, "09:15"),
+        ({"type": "timestamp", "value": "2026-03-01T09:15:00Z"}, "2026-03-01T09:15:00Z"),
+        ({"type": "date", "value": None}, None),
+    ],
+)
+def test_parameters_that_say_their_type(database: Path, given: Any, bound: Any) -> None:
+    assert ask(database, "SELECT ?", parameters=[given]).rows == [[bound]]
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"type": "int", "value": "1.5"}, "'1.5' is no int. Write it in digits, as 42."),
+        ({"type": "int", "value": "\u0664"}, "is no int"),
+        ({"type": "int", "value": "9" * 201}, "has 201 characters; 200 are allowed"),
+        ({"type": "float", "value": "inf"}, "is no float"),
+        ({"type": "bool", "value": "yes"}, "is no bool"),
+        ({"type": "text", "value": 7}, "is no text"),
+        ({"type": "bytes", "value": "@"}, "is no bytes"),
+        ({"type": "decimal", "value": "NaN"}, "is no decimal"),
+        ({"type": "decimal", "value": "0.12345678901234567890"}, "more digits than its numbers can hold"),
+        ({"type": "date", "value": "2026-02-30"}, "is no date. Write it as 2026-03-01."),
+        ({"type": "date", "value": "20260301"}, "is no date"),
+        ({"type": "timestamp", "value": "2026-03-01"}, "is no timestamp"),
+        ({"type": "uuid", "value": "x"}, "of the type 'uuid'. There is: int, float"),
+        ({"type": [], "value": "x"}, "There is: int"),
+        ({"type": "date", "value": {}}, "no text and no number"),
+    ],
+)
+def test_parameters_that_are_not_what_they_say(database: Path, given: Any, said: str) -> None:
+    problem = fails(database, "SELECT ?", parameters=[given])
+    assert problem.code is ProblemCode.QUERY_FAILED
+    assert said in problem.detail
+
+
+def test_a_plan_shows_the_steps_and_runs_nothing(database: Path) -> None:
+    sql = "SELECT * FROM orders WHERE id = ? UNION SELECT * FROM orders WHERE customer = 'Ada'"
+    result = ask(database, sql, parameters=[1], plan=True)
+    assert result.plan is not None
+    assert result.plan[0] == "COMPOUND QUERY"
+    assert "    SEARCH orders USING INTEGER PRIMARY KEY (rowid=?)" in result.plan
+    assert (result.columns, result.rows, result.changes) == ((), [], 0)
+    assert ask(database, "DELETE FROM orders", plan=True).changes == 0
+    endless = "WITH RECURSIVE c (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT count(*) FROM c"
+    assert ask(database, endless, plan=True).plan
+    assert fails(database, "SELECT nope FROM orders", plan=True).position == 8
+    assert fails(database, "COMMIT", plan=True).code is ProblemCode.QUERY_REFUSED
+    assert fails(database, "ATTACH 'leak' AS leak", plan=True).code is ProblemCode.QUERY_REFUSED
+
+
+def test_an_error_has_a_line_and_a_column(database: Path) -> None:
+    problem = fails(database, "SELECT customer,\n       nope\n  FROM orders")
+    assert (problem.position, problem.line, problem.column) == (25, 2, 8)
+
+
+def test_the_engine_names_the_parameters(database: Path) -> None:
+    queries = [
+        "SELECT ':no', /* :no */ :yes, @also, $and, :yes FROM orders",
+        "SELECT 1",
+        "SELECT ?",
+        "SELECT :a FROM nowhere",
+        "ATTACH :a AS leak",
+        "DELETE FROM orders WHERE id = :id",
+    ]
+    found = query.describe(query.sqlite_place(database), queries)
+    assert [[parameter.name for parameter in each.parameters] for each in found] == [
+        ["yes", "also", "and"],
+        *([], [], [], []),
+        ["id"],
+    ]
+    assert [each.problem for each in found[:2]] == [None, None]
+    assert "no name" in str(found[2].problem)
+    assert found[3].problem == "SQLite says: no such table: nowhere."
+    assert "ATTACH" in str(found[4].problem)
+    assert query.describe(query.sqlite_place(database), []) == []
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT * FROM sqlite_dbpage",
+        "UPDATE sqlite_dbpage SET data = zeroblob(4096)",
+        "SELECT fts3_tokenizer('simple')",
+        "SELECT fts3_tokenizer('leak', x'0000000000000000')",
+        "SELECT * FROM generate_series(1, 2)",
+        "SELECT * FROM zipfile('leak')",
+        "SELECT * FROM fsdir('.')",
+        "PRAGMA temp_store_directory = '{directory}'",
+        "SELECT * FROM pragma_temp_store_directory('{directory}')",
+        "SELECT * FROM pragma_journal_mode('delete')",
+        "SELECT * FROM pragma_writable_schema(1)",
+        "SELECT * FROM pragma_user_version(7)",
+        "PRAGMA main.synchronous = OFF",
+        "CREATE TRIGGER leak AFTER INSERT ON orders BEGIN ATTACH 'leak' AS leak; END",
+        "CREATE TRIGGER leak AFTER INSERT ON orders BEGIN PRAGMA user_version = 7; END",
+        "CREATE TABLE temp.leak AS SELECT load_extension('leak')",
+        "WITH leak AS (SELECT load_extension('leak')) SELECT * FROM leak",
+        "EXPLAIN ATTACH 'leak' AS leak",
+        "VACUUM main INTO '{directory}/leak.db'",
+    ],
+)
+def test_ways_out_of_the_transaction_and_the_database(database: Path, sql: str) -> None:
+    problem = fails(database, sql.format(directory=database.parent))
+    assert problem.code in {ProblemCode.QUERY_REFUSED, ProblemCode.QUERY_FAILED}
+
+
+def test_dbstat_shows_sizes_or_is_not_there(database: Path) -> None:
+    with contextlib.suppress(ModuleProblem):
+        assert ask(database, "SELECT count(*) FROM dbstat").rows[0][0] > 0
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT hex(randomblob(100000000))",
+        "SELECT replace(hex(zeroblob(1900000)), '0', 'xxxxxxxx')",
+        "SELECT 'a' LIKE '" + "%a" * 600 + "'",
+        "SELECT 'a' GLOB '" + "*a" * 600 + "'",
+        "SELECT " + "+".join(["1"] * 300),
+        "SELECT " + "abs(" * 300 + "1" + ")" * 300,
+        "SELECT " + ",".join(["1"] * 600),
+        "SELECT ?5000",
+        "SELECT json(" + "'" + "[" * 50_000 + "'" + ")",
+    ],
+    ids=lambda sql: sql[:24],
+)
+def test_what_is_too_large_for_the_engine_is_said_by_it(database: Path, sql: str) -> None:
+    assert fails(database, sql).code is ProblemCode.QUERY_FAILED
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "{endless} SELECT count(DISTINCT x) FROM c",
+        "INSERT INTO orders (scan) {endless} SELECT x FROM c",
+        "CREATE TEMP TABLE leak AS {endless} SELECT x FROM c",
+    ],
+    ids=["sorts", "writes", "keeps"],
+)
+def test_what_fills_memory_or_the_disk_is_stopped(database: Path, sql: str) -> None:
+    problem = fails(database, sql.format(endless=ENDLESS_BLOBS), timeout_seconds=20)
+    assert problem.code in {ProblemCode.QUERY_FAILED, ProblemCode.QUERY_TIMEOUT}
+    assert sum(path.stat().st_size for path in database.parent.iterdir()) < query.MAX_GROWTH_BYTES
 
 
 def test_returning_shows_the_rows(database: Path) -> None:

@@ -19,7 +19,7 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
     "demo": ("placet.cli.demo:demo", "Run a demonstration vendor and server under DIR."),
     "front-end": ("placet.cli.front_end:front_end", "See the servers that share a database."),
     "license": ("placet.cli.license:license_", "See, request and install the license of a server."),
-    "module": ("placet.cli.module:module", "Publish, run and debug modules, and test their queries."),
+    "module": ("placet.cli.module_query:module", "Publish, run and debug modules, and test their queries."),
     "seat": ("placet.cli.seat:seat", "Lease seats of features that so many may use at the same time."),
     "serve": ("placet.cli.serve:serve", "Run a Platform Server."),
     "user": ("placet.cli.user:user", "Look after the users of a server."),

@@ -1,7 +1,5 @@
 """``placet module``: publish, run and debug modules, and test their queries."""
 
-import json
-import math
 from pathlib import Path
 from typing import Any
 
@@ -198,55 +196,6 @@ def stop(client: Client, instance_id: str, *, as_json: bool) -> None:
         print_json(done)
     else:
         click.echo("Stopped.")
-
-
-@module.command()
-@click.argument("name")
-@click.argument("sql")
-@click.option(
-    "--param",
-    "parameters",
-    metavar="K=V",
-    multiple=True,
-    help="A parameter :K of the query: a number, or text; repeat it.",
-)
-@click.option("--max-rows", type=click.IntRange(1, 10_000), default=1000, show_default=True)
-@client_command
-def query(client: Client, name: str, sql: str, *, parameters: tuple[str, ...], max_rows: int, as_json: bool) -> None:
-    """Test a query against a module's database. Whatever it changes is rolled back."""
-    body = {"sql": sql, "parameters": _values(parameters), "max_rows": max_rows}
-    result = client.call("POST", f"/api/v1/modules/{_quoted(name)}/queries", body=body)
-    if as_json:
-        print_json(result)
-        return
-    if result["columns"]:
-        print_table([column["name"] for column in result["columns"]], result["rows"], empty="No rows.")
-    count = counted(len(result["rows"]), "row") + (", and there are more" if result["truncated"] else "")
-    changed = f", {result['changes']} changed and rolled back" if result["changes"] else ""
-    click.echo(f"{count}{changed}, {result['elapsed'] * 1000:.1f} ms", err=True)
-    print_warnings(result["warnings"])
-
-
-def _values(parameters: tuple[str, ...]) -> dict[str, Any]:
-    """Read ``K=V``: V as JSON where it is a number, true, false, null or text in quotes, and as text otherwise."""
-    values: dict[str, Any] = {}
-    for parameter in parameters:
-        key, equals, text = parameter.partition("=")
-        if not equals or not key:
-            raise click.UsageError(f"{parameter!r} is not of the form K=V.")
-        if key in values:
-            raise click.UsageError(f"The parameter {key!r} is given twice.")
-        values[key] = _value(text)
-    return values
-
-
-def _value(text: str) -> Any:
-    try:
-        value = json.loads(text)
-    except ValueError:
-        return text
-    is_number_of_json = not isinstance(value, float) or math.isfinite(value)
-    return value if is_number_of_json and not isinstance(value, list | dict) else text
 
 
 def _quoted(name: str) -> str:

@@ -25,6 +25,7 @@ class ProblemCode(StrEnum):
     MANIFEST_INVALID = "manifest_invalid"
     ENTRYPOINT_MISSING = "entrypoint_missing"
     SCHEMA_INVALID = "schema_invalid"
+    DATABASE_NOT_OFFERED = "database_not_offered"
     IMPORT_FAILED = "import_failed"
     BUILD_FAILED = "build_failed"
     START_FAILED = "start_failed"
@@ -55,6 +56,9 @@ PROBLEM_KINDS: "Mapping[ProblemCode, ProblemKind]" = MappingProxyType(
         ProblemCode.MANIFEST_INVALID: ProblemKind(title="module.toml is not valid", status=422),
         ProblemCode.ENTRYPOINT_MISSING: ProblemKind(title="The module's entry point was not found", status=422),
         ProblemCode.SCHEMA_INVALID: ProblemKind(title="schema.sql is not valid", status=422),
+        ProblemCode.DATABASE_NOT_OFFERED: ProblemKind(
+            title="The server has no such database for the module", status=422
+        ),
         ProblemCode.IMPORT_FAILED: ProblemKind(title="The module cannot be imported", status=422),
         ProblemCode.BUILD_FAILED: ProblemKind(title="The module's requirements cannot be installed", status=422),
         ProblemCode.START_FAILED: ProblemKind(title="The module does not start", status=422),
@@ -73,8 +77,9 @@ class ModuleProblem(Exception):
     """Something is wrong with what a caller gave us.
 
     `detail` is a whole sentence: what happened, with numbers, and what to do. `step` names the work that was being
-    done, `file` is relative to the module's directory, `line` and `position` count from 1 (`position` is the
-    character within the text or line), `output` holds the last lines of a tool's output, at most 8 KiB.
+    done, `file` is relative to the module's directory, `line`, `column` and `position` count from 1 (`position` is the
+    character within the text or, where the text is a file, within the line), `output` holds the last lines of a tool's
+    output, at most 8 KiB.
     """
 
     def __init__(
@@ -86,6 +91,7 @@ class ModuleProblem(Exception):
         file: str | None = None,
         line: int | None = None,
         position: int | None = None,
+        column: int | None = None,
         output: str | None = None,
     ) -> None:
         super().__init__(detail)
@@ -95,6 +101,7 @@ class ModuleProblem(Exception):
         self.file = file
         self.line = line
         self.position = position
+        self.column = column
         self.output = None if output is None else last_bytes(output)
 
     @property

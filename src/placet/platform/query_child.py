@@ -2,25 +2,22 @@
 
 Reads its orders as JSON from standard input and writes one JSON object to the descriptor given as its argument. A
 process, because a single SQL function call over large values cannot be interrupted from within: only ended.
+
+Orders with a list `describe` run nothing: each of its queries is compiled, and the engine asked for its parameters.
 """
 
-import base64
 import contextlib
-import json
-import math
-import os
-import resource
 import sqlite3
-import sys
 import time
+from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from placet.platform.query_process import MAX_SQL_BYTES, MAX_VALUE_BYTES, as_json, from_base64, main
 from placet.platform.sql_rules import QueryRules
 from placet.platform.sql_text import error_offset, without_parameters
 
-MAX_VALUE_BYTES = 4 * 1024 * 1024
-MAX_SQL_BYTES = 100 * 1024
 _INSTRUCTIONS_BETWEEN_CHECKS = 1000
 _LIMITS = {
     sqlite3.SQLITE_LIMIT_LENGTH: MAX_VALUE_BYTES,
@@ -37,9 +34,27 @@ _LIMITS = {
 _STORAGE = {int: "integer", float: "real", str: "text", bytes: "blob"}
 
 
+class Asked(dict[str, Any]):
+    """Parameters that note which names the engine asks for, and have nothing for any of them."""
+
+    def __missing__(self, name: str) -> None:
+        self[name] = None
+
+
 def run(orders: dict[str, Any]) -> dict[str, Any]:
     """Run `orders["sql"]` on `orders["database"]`, None: an empty one, in a transaction that is always rolled back."""
     deadline = time.monotonic() + orders["timeout_seconds"]
+    with _connected(orders, deadline) as (connection, rules):
+        if "describe" in orders:
+            return {"described": [_described(connection, rules, sql) for sql in orders["describe"]]}
+        try:
+            return _plan(connection, orders) if orders.get("plan") else _result(connection, orders, deadline)
+        except (sqlite3.Error, sqlite3.Warning, OverflowError, MemoryError) as error:
+            return _error(connection, orders["sql"], error, rules.refused, timed_out=time.monotonic() >= deadline)
+
+
+@contextlib.contextmanager
+def _connected(orders: dict[str, Any], deadline: float) -> Iterator[tuple[sqlite3.Connection, QueryRules]]:
     uri = "file::memory:" if orders["database"] is None else f"{Path(orders['database']).as_uri()}?mode=rw"
     rules = QueryRules()
     connection = sqlite3.connect(uri, uri=True, timeout=orders["timeout_seconds"], isolation_level=None)
@@ -48,17 +63,40 @@ def run(orders: dict[str, Any]) -> dict[str, Any]:
             connection.setlimit(limit, value)
         connection.text_factory = lambda data: data.decode(errors="replace")
         connection.execute("PRAGMA trusted_schema = OFF")
+        connection.execute("PRAGMA temp_store = MEMORY")  # where it is bounded with the rest of this process
         connection.execute("BEGIN")
         connection.set_authorizer(rules)
         connection.set_progress_handler(lambda: time.monotonic() >= deadline, _INSTRUCTIONS_BETWEEN_CHECKS)
         try:
-            return _result(connection, orders, deadline)
-        except (sqlite3.Error, sqlite3.Warning, OverflowError, MemoryError) as error:
-            return _error(connection, orders["sql"], error, rules.refused, timed_out=time.monotonic() >= deadline)
+            yield connection, rules
         finally:
             connection.set_progress_handler(None, 0)
             connection.set_authorizer(None)
             connection.rollback()
+
+
+def _described(connection: sqlite3.Connection, rules: QueryRules, sql: str) -> dict[str, Any]:
+    """Return the names of a query's parameters, by the engine's own word: it asks for each when it is compiled."""
+    asked, rules.refused = Asked(), None
+    try:
+        connection.execute(f"EXPLAIN {sql}", asked).close()
+    except (sqlite3.Error, sqlite3.Warning, OverflowError, MemoryError) as error:
+        return _error(connection, sql, error, rules.refused, timed_out=False)
+    return {"parameters": [{"name": name, "type": None} for name in asked]}
+
+
+def _plan(connection: sqlite3.Connection, orders: dict[str, Any]) -> dict[str, Any]:
+    """Return how the engine would go about it, one line for each step, indented below the one it is a part of."""
+    began = time.monotonic()
+    depths: dict[int, int] = {0: -1}
+    lines = []
+    for step, above, _, detail in connection.execute(
+        f"EXPLAIN QUERY PLAN {orders['sql']}", _parameters(orders["parameters"])
+    ):
+        depths[step] = depths.get(above, -1) + 1
+        lines.append("  " * depths[step] + detail)
+    elapsed = time.monotonic() - began
+    return {"columns": [], "rows": [], "truncated": False, "elapsed": elapsed, "changes": 0, "plan": lines}
 
 
 def _result(connection: sqlite3.Connection, orders: dict[str, Any], deadline: float) -> dict[str, Any]:
@@ -89,7 +127,7 @@ def _rows(
         if time.monotonic() >= deadline:
             raise sqlite3.OperationalError("interrupted")
         storage = [known or _STORAGE.get(type(value)) for known, value in zip(storage, row, strict=True)]
-        rows.append([_as_json(value) for value in row])
+        rows.append([as_json(value) for value in row])
     return rows, False, storage
 
 
@@ -111,15 +149,23 @@ def _parameters(given: Any) -> Any:
 
 
 def _as_value(value: Any) -> Any:
-    return base64.b64decode(value["base64"]) if isinstance(value, dict) else value
+    """Return what is bound. SQLite has no decimals and no dates: a date is bound as the text that it was given as."""
+    if not isinstance(value, dict):
+        return value
+    if "base64" in value:
+        return from_base64(value)
+    if value["type"] == "decimal" and value["value"] is not None:
+        return _number(Decimal(value["value"]))
+    return value["value"]
 
 
-def _as_json(value: Any) -> Any:
-    if isinstance(value, bytes):
-        return {"base64": base64.b64encode(value).decode()}
-    if isinstance(value, float) and not math.isfinite(value):
-        return {"real": str(value)}
-    return value
+def _number(exact: Decimal) -> int | float:
+    if exact == exact.to_integral_value():
+        return int(exact)
+    near = float(exact)
+    if Decimal(repr(near)) != exact:
+        raise sqlite3.DataError(f"{exact} has more digits than its numbers can hold; give it as text")
+    return near
 
 
 def _size(value: Any) -> int:
@@ -142,17 +188,5 @@ def _error(
     return {"error": "failed", "message": message, "position": None if offset is None else offset + 1}
 
 
-def main() -> None:
-    """Do what standard input orders, within the memory it allows."""
-    orders = json.loads(sys.stdin.buffer.read())
-    memory = orders["memory_bytes"]
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    with contextlib.suppress(ValueError):  # a lower hard limit is in force already
-        resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
-    answer = json.dumps(run(orders)).encode()
-    with os.fdopen(int(sys.argv[-1]), "wb") as result:
-        result.write(answer)
-
-
 if __name__ == "__main__":
-    main()
+    main(run)

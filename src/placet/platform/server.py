@@ -16,6 +16,7 @@ from placet.license.keys import TrustStore
 from placet.platform.front_ends import BEAT, FrontEnd
 from placet.platform.instances import INSTANCES_LAST, Instances
 from placet.platform.layout import Layout
+from placet.platform.module_databases import ModuleDatabases
 from placet.platform.people import People
 from placet.platform.product import FRONT_END_SERVERS, PLATFORM_SERVER
 from placet.platform.publish import KEPT_VERSIONS, Publisher
@@ -72,6 +73,7 @@ class PlatformServer:
         self.layout = layout
         self.front_end = FrontEnd(guard, layout, address=address, beat=front_end_beat)
         self.supervisor = Supervisor()
+        self.databases = ModuleDatabases(layout)
         self.publisher = Publisher(guard, layout, self.supervisor, self.front_end, kept=kept_versions)
         self.follower = self.publisher.follower
         self.instances = Instances(guard, layout, self.front_end, lasting=instances_last)

@@ -23,6 +23,7 @@ from placet.web.api.metering import BlockController, MeterController
 from placet.web.api.modules import ModuleController, publishes
 from placet.web.api.operations import health, metrics, ready
 from placet.web.api.people import TokenController, UserController, audit_events
+from placet.web.api.queries import QueryController
 from placet.web.api.seats import SeatController, SeatRulesController, seat_denials
 from placet.web.bodies import check_body
 from placet.web.console import ROUTES, problem_page, public_problem_page
@@ -41,6 +42,7 @@ API: list[Any] = [
     OperationController,
     ModuleController,
     publishes,
+    QueryController,
     RunController,
     DebugController,
     UserController,

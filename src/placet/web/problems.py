@@ -31,6 +31,7 @@ from placet.platform.module_work import ModuleBusy
 from placet.platform.people import UnknownToken, UnknownUser
 from placet.platform.problems import PROBLEM_KINDS, ModuleProblem, ProblemCode
 from placet.platform.publish import UnknownModule, UnknownVersion
+from placet.platform.saved_queries import UnknownQuery
 from placet.store.users import NameTaken
 from placet.web.render import changes_of, decision_members
 
@@ -89,6 +90,7 @@ _SIMPLE: Mapping[type[Exception], tuple[str, str, int]] = {
     ModuleBusy: ("module_busy", "Somebody else is at it", 409),
     UnknownModule: ("unknown_module", "No such module", 404),
     UnknownVersion: ("unknown_version", "No such version", 404),
+    UnknownQuery: ("unknown_query", "No such query", 404),
     UnknownInstance: ("unknown_instance", "No such private instance", 404),
     TooManyInstances: ("too_many_instances", "Too many private instances", 409),
     UnknownLicense: ("unknown_license", "No such entry in the license history", 404),
@@ -157,7 +159,8 @@ def _unreadable_body(error: Exception) -> Problem:
 
 def _module_problem(error: ModuleProblem) -> Problem:
     places = {"step": error.step, "file": error.file, "line": error.line, "position": error.position}
-    members = {name: value for name, value in (places | {"output": error.output}).items() if value is not None}
+    more = {"column": error.column, "output": error.output}
+    members = {name: value for name, value in (places | more).items() if value is not None}
     kind = error.kind
     return Problem(str(error.code), title=kind.title, status=kind.status, detail=error.detail, members=members)
 

@@ -107,7 +107,8 @@ def test_the_contract_has_its_calls(application: Litestar) -> None:
             ("GET", f"{api}/debug-sessions/{{instance_id:str}}"),
             ("DELETE", f"{api}/debug-sessions/{{instance_id:str}}"),
         ),
-        *(("POST", f"{api}/modules/{{name:str}}/queries"), ("GET", f"{api}/users"), ("GET", f"{api}/tokens")),
+        *(("POST", f"{api}/modules/{{name:str}}/queries"), ("GET", f"{api}/modules/{{name:str}}/queries")),
+        *(("GET", f"{api}/users"), ("GET", f"{api}/tokens")),
         *(("GET", f"{api}/audit"), ("GET", "/service-center"), ("GET", "/healthz"), ("GET", "/readyz")),
         *(("GET", "/metrics"), ("GET", "/problems/{code:str}")),
     } <= found

@@ -25,6 +25,7 @@ EVERYBODYS = [
     *(("GET", f"/api/v1/{name}") for name in ("modules/none/units", "modules/none/versions", "publishes")),
     ("POST", "/api/v1/modules/none/rollback"),
     ("DELETE", "/api/v1/modules/none"),
+    ("GET", "/api/v1/modules/none/queries"),
     *((method, f"{SEATS}/leases") for method in ("GET", "POST")),
     *((method, f"{SEATS}/leases/{'0' * 36}") for method in ("PUT", "DELETE")),
     ("GET", f"{SEATS}/queue"),

@@ -1,4 +1,4 @@
-"""Modules over HTTP: publish, list, delete, and test a query."""
+"""Modules over HTTP: publish, list and delete."""
 
 from typing import Annotated, Any
 
@@ -8,29 +8,15 @@ from litestar.params import JSONBody, RawBody
 from msgspec import Meta
 
 from placet.license.instants import rfc3339
-from placet.platform.product import TEST_QUERIES
 from placet.platform.publish import Listener, Published, unknown_module
-from placet.platform.query import check_statement, test_query
 from placet.platform.server import PlatformServer
 from placet.platform.units import DEFAULT_WEIGHTS
-from placet.store import audit, module_work, modules
+from placet.store import module_work, modules
 from placet.store.modules import ModuleVersion
 from placet.web.access import Access, caller_of, requires
 from placet.web.api import live
 from placet.web.api.parameters import ARCHIVE_BODY, ModuleName, Server, flags
 from placet.web.render import notice_members
-
-QUERY_BODY = 1024 * 1024
-
-Parameters = dict[Annotated[str, Meta(min_length=1, max_length=100)], Any] | list[Any]
-
-
-class Query(msgspec.Struct, frozen=True):
-    """A query to test: ``parameters`` by name or by position, ``max_rows`` at most."""
-
-    sql: Annotated[str, Meta(min_length=1, max_length=100 * 1024)]
-    parameters: Parameters = {}
-    max_rows: Annotated[int, Meta(ge=1, le=10_000)] = 1000
 
 
 class Rollback(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -122,35 +108,6 @@ class ModuleController(Controller):
         """Delete a module, whatever the license says. Its database is put aside, not destroyed."""
         kept = server.publisher.delete(name, actor=caller_of(request).name)
         return {"name": name, "deleted": True, "database_kept_as": None if kept is None else kept.name}
-
-    @post(
-        "/{name:str}/queries",
-        opt=requires(Access.SIGNED_IN),
-        status_code=200,
-        request_max_body_size=QUERY_BODY,
-        sync_to_thread=True,
-    )
-    def query(
-        self, server: Server, request: Request[Any, Any, Any], name: ModuleName, data: JSONBody[Query]
-    ) -> dict[str, Any]:
-        """Test a query against the module's database, in a transaction that is always rolled back.
-
-        Each that runs counts as one of the license's Test Queries, however it ends.
-        """
-        server.notice()
-        server.guard.require("test_query")
-        server.front_end.require()
-        version, caller = _active(server, name), caller_of(request)
-        check_statement(data.sql)
-        consumed = server.guard.consume(TEST_QUERIES, actor=caller.name)
-        result = test_query(
-            server.layout.module_database(name), data.sql, parameters=data.parameters, max_rows=data.max_rows
-        )
-        with server.guard.database.write() as connection:
-            now, detail = server.guard.now(), {"version": version.version, "rows": len(result.rows)}
-            audit.record(connection, audit.Event.QUERY_TESTED, now=now, actor=caller.name, subject=name, **detail)
-        answer: dict[str, Any] = msgspec.to_builtins(result)
-        return answer | {"warnings": notice_members(consumed.decision.warnings)}
 
 
 def _active(server: PlatformServer, name: str) -> ModuleVersion:

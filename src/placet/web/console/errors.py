@@ -9,7 +9,7 @@ from placet.web.problems import Problem, answer_problem, to_problem
 
 _CONSOLE = "/service-center"
 _NUMBERS = ("used", "held", "requested", "limit", "tolerated_limit")
-_PLACES = ("step", "file", "line", "position")
+_PLACES = ("step", "file", "line", "column", "position")
 
 
 def problem_page(request: AnyRequest, problem: Problem) -> Response[str]:

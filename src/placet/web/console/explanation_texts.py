@@ -61,6 +61,13 @@ MODULE_ADVICE: Mapping[ProblemCode, Advice] = MappingProxyType(
             "database holds already.",
             "Correct the statement at the line the answer names. A schema may create tables, views and indexes.",
         ),
+        ProblemCode.DATABASE_NOT_OFFERED: Advice(
+            "The module asks for a kind of database that this server does not have for modules, or may not make, or "
+            "that is another than the one its data is in.",
+            "The answer says which it is. Change 'database' in module.toml, or let the server keep its facts in "
+            "PostgreSQL, with a role that may create roles.",
+            SERVER_ADMINISTRATOR,
+        ),
         ProblemCode.IMPORT_FAILED: Advice(
             "Python could not import the module. The answer holds the end of what Python printed.",
             "Correct the error. A package that was not found has to be named in the module's requirements.txt.",
@@ -171,6 +178,14 @@ EDGE_PROBLEMS: Mapping[str, EdgeProblem] = MappingProxyType(
             Advice(
                 "That version of the module is not kept: it was never published, or newer ones have taken its place.",
                 "See those there are with 'placet module versions NAME', or publish it again.",
+            ),
+        ),
+        "unknown_query": EdgeProblem(
+            "No such query",
+            404,
+            Advice(
+                "The published version of the module brings no query of that name along.",
+                "See the names with 'placet module queries NAME'. A query is a file queries/QUERY.sql of the module.",
             ),
         ),
         "unknown_instance": EdgeProblem(

@@ -1,0 +1,101 @@
+"""A module's database as a SQLite file of its own."""
+
+import sqlite3
+import time
+from collections.abc import Sequence
+from contextlib import closing, suppress
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from placet.platform.problems import ModuleProblem, ProblemCode
+from placet.platform.query import Description, QueryResult, ask, describe, sqlite_place
+from placet.platform.schema import apply_schema, check_schema, undo_schema
+
+COPY_SECONDS = 60.0
+_PAGES_AT_ONCE = 4096
+_PARTS = ("-journal", "-wal", "-shm", "")
+
+
+class SqliteModuleDatabase(msgspec.Struct, frozen=True, kw_only=True):
+    """The file at ``path``, which need not exist. ``deleted`` is where it is put aside."""
+
+    path: Path
+    deleted: Path
+    kind: str = "sqlite"
+
+    @property
+    def address(self) -> str:
+        """What the module's worker is told: the path."""
+        return str(self.path.absolute())
+
+    def exists(self) -> bool:
+        """Tell whether there is a file."""
+        return self.path.exists()
+
+    def check(self, schema: str) -> tuple[str, ...]:
+        """Answer what :meth:`apply` would create; raises ``ModuleProblem`` (schema_invalid)."""
+        return check_schema(self.path, schema)
+
+    def apply(self, schema: str) -> tuple[str, ...]:
+        """Create what is missing, in one transaction, and answer its names; raises ``ModuleProblem``."""
+        return apply_schema(self.path, schema)
+
+    def undo(self, names: Sequence[str], *, existed: bool) -> None:
+        """Take back what :meth:`apply` created: the names, or all of it where it had not existed."""
+        if existed and not self.path.exists():
+            return
+        undo_schema(self.path, names, existed=existed)
+
+    def put_aside(self, now: datetime) -> str | None:
+        """Keep the data where nobody uses it, and answer the name it has there; ``None`` where there is none."""
+        if not self.path.exists():
+            return None
+        # A process that was killed leaves its log beside the database; together they are safe at any moment only once
+        # SQLite has put the one into the other. What is no database is kept as it is.
+        with suppress(sqlite3.Error), closing(sqlite3.connect(self.path)) as connection:
+            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        aside = self.deleted / f"{self.path.stem}-{now:%Y%m%dT%H%M%S.%f}.sqlite3"
+        for suffix in _PARTS:  # a log left behind would be taken for the next database's
+            part = self.path.with_name(self.path.name + suffix)
+            if part.exists():
+                part.rename(aside.with_name(aside.name + suffix))
+        return aside.name
+
+    def test_query(self, sql: str, **options: Any) -> QueryResult:
+        """Ask it like :func:`placet.platform.query.ask`."""
+        return ask(sqlite_place(self.path), sql, **options)
+
+    def describe(self, queries: Sequence[str]) -> list[Description]:
+        """Say what the parameters of queries are, by the engine's word."""
+        return describe(sqlite_place(self.path), queries)
+
+    def copy_to(self, path: Path) -> None:
+        """Copy one state of it, whole, while others go on writing. Raises ``ModuleProblem`` where that takes too long.
+
+        Nothing is done where there is no file.
+        """
+        if not self.path.exists():
+            return
+        deadline = time.monotonic() + COPY_SECONDS
+
+        def check_time(_status: int, _left: int, _all: int) -> None:
+            if time.monotonic() >= deadline:
+                raise _not_copied(f"it was not done after {COPY_SECONDS:g} seconds")
+
+        source = f"{self.path.absolute().as_uri()}?mode=ro"
+        try:
+            with closing(sqlite3.connect(source, uri=True)) as live, closing(sqlite3.connect(path)) as copy:
+                live.execute("BEGIN")  # the state of one moment, however long the copying takes
+                live.execute("SELECT count(*) FROM sqlite_master").fetchone()
+                live.backup(copy, pages=_PAGES_AT_ONCE, progress=check_time)
+        except sqlite3.Error as error:
+            raise _not_copied(str(error)) from error
+
+
+def _not_copied(why: str) -> ModuleProblem:
+    detail = f"The module's database cannot be copied for a private instance: {why}. Try again, or tell who runs it."
+    return ModuleProblem(ProblemCode.SCHEMA_INVALID, detail, step="schema")
