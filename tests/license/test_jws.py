@@ -94,6 +94,14 @@ DEFECTIVE: dict[str, tuple[bytes, Diagnosis]] = {
     "nan": (b'{"payload": NaN}', Diagnosis.NOT_JSON),
     "nested_deeply": (b"[" * 200_000, Diagnosis.NOT_JSON),
     "thousands_of_digits": (b'{"payload": ' + b"1" * 10_000 + b"}", Diagnosis.ABSURD_VALUE),
+    "signatures_twice": (
+        VALID.replace(b'"signatures":', b'"signatures":[], "signatures":', 1),
+        Diagnosis.DUPLICATE_MEMBER,
+    ),
+    "signatures_twice_the_last_empty": (
+        VALID.rstrip()[:-1] + b', "signatures":[]}',
+        Diagnosis.DUPLICATE_MEMBER,
+    ),
     "payload_twice": (VALID.replace(b"{", b'{"payload": "e30",', 1), Diagnosis.DUPLICATE_MEMBER),
     "signature_twice": (VALID.replace(b'"signature":', b'"signature": "AA", "signature":'), Diagnosis.DUPLICATE_MEMBER),
     # 2. envelope: JWS in general serialization
@@ -180,6 +188,10 @@ DEFECTIVE: dict[str, tuple[bytes, Diagnosis]] = {
     "signature_enormous": (with_entries(ENTRY | {"signature": "A" * 100_000}), Diagnosis.BAD_SIGNATURE),
     "signature_of_impossible_length": (with_entries(ENTRY | {"signature": "A"}), Diagnosis.BAD_SIGNATURE),
     "signature_zero": (with_entries(ENTRY | {"signature": base64url(bytes(64))}), Diagnosis.BAD_SIGNATURE),
+    "signature_with_bits_behind_its_last_byte": (
+        with_entries(ENTRY | {"signature": ENTRY["signature"][:-1] + chr(ord(ENTRY["signature"][-1]) + 1)}),
+        Diagnosis.BAD_SIGNATURE,
+    ),
     "signature_of_another_license": (
         changed(VALID, payload=json.loads(a_license(sequence=2))["payload"]),
         Diagnosis.BAD_SIGNATURE,

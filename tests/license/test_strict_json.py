@@ -29,6 +29,12 @@ def test_it_reads_what_json_writes(value: object, ascii_only: bool) -> None:
     assert loads(json.dumps(value, ensure_ascii=ascii_only)) == value
 
 
+@given(VALUES)
+def test_what_is_read_quickly_is_read_alike(value: object) -> None:
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    assert repr(loads(text)) == repr(json.loads(text))
+
+
 def test_a_pair_of_surrogates_is_one_character() -> None:
     assert loads(r'{"name": "\ud83d\ude00 A"}') == {"name": "😀 A"}
 
@@ -47,6 +53,7 @@ def test_a_pair_of_surrogates_is_one_character() -> None:
         pytest.param('{"a": 1}}', Diagnosis.NOT_JSON, id="something_behind"),
         pytest.param("{'a': 1}", Diagnosis.NOT_JSON, id="single_quotes"),
         pytest.param('{"a": 1, "a": 1}', Diagnosis.DUPLICATE_MEMBER, id="twice_the_same"),
+        pytest.param('{"a":1,"a":1}', Diagnosis.DUPLICATE_MEMBER, id="twice_the_same_as_it_is_written"),
         pytest.param('{"a": [{"b": 1, "b": 2}]}', Diagnosis.DUPLICATE_MEMBER, id="twice_deep_down"),
         pytest.param(r'{"a": 1, "\u0061": 2}', Diagnosis.DUPLICATE_MEMBER, id="twice_spelled_differently"),
         pytest.param('{"a": NaN}', Diagnosis.NOT_JSON, id="nan"),

@@ -10,7 +10,11 @@ import math
 from collections import Counter
 from typing import Any, NoReturn
 
+import msgspec
+
 from placet.license.diagnosis import Diagnosis, rejected
+
+_READER, _WRITER = msgspec.json.Decoder(), msgspec.json.Encoder()
 
 
 def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -40,7 +44,20 @@ def loads(text: str) -> Any:
     """Read JSON ``text`` (RFC 8259, duplicate members refused).
 
     Raises :class:`DocumentRejected` with ``truncated``, ``duplicate_member``, ``not_json`` or ``absurd_value``.
+
+    What is read quickly and, written again, is the same text has that one meaning: a member that occurs twice would
+    be missing, and what is no JSON could not be written. All else, good or not, is read slowly.
     """
+    try:
+        value = _READER.decode(text)
+        if _WRITER.encode(value) == text.encode():
+            return value
+    except (msgspec.MsgspecError, RecursionError, ArithmeticError, ValueError):
+        pass
+    return _loads(text)
+
+
+def _loads(text: str) -> Any:
     try:
         value = json.loads(text, object_pairs_hook=_members, parse_constant=_constant, parse_float=_finite)
         if "\\u" in text:  # the one way half a surrogate pair gets into text that came as UTF-8

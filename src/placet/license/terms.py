@@ -116,6 +116,9 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return max(expires_at, expires_at + timedelta(seconds=self.grace_until - self.exp))
 
 
+_KNOWN = frozenset(Terms.__struct_fields__)
+
+
 def check_version(claims: Mapping[str, Any]) -> None:
     """Step 5, second half: the format's major version is one this code understands."""
     version = claims.get("version")
@@ -144,7 +147,9 @@ def read_terms(claims: Mapping[str, Any]) -> tuple[Terms, dict[str, Any]]:
     except msgspec.ValidationError as error:
         raise _unreadable(error) from None
     _check_sense(terms)
-    return terms, {name: value for name, value in claims.items() if name not in Terms.__struct_fields__}
+    if claims.keys() <= _KNOWN:
+        return terms, {}
+    return terms, {name: value for name, value in claims.items() if name not in _KNOWN}
 
 
 def _unreadable(error: msgspec.ValidationError) -> Exception:
