@@ -148,3 +148,24 @@ def test_a_warning_of_tolerated_seats(new_server: MakeServer, vendor: VendorDire
     second = server.api("POST", "/api/v1/users", json={"name": "bo"})
     assert (second.status_code, second.json()["warnings"][0]["code"]) == (201, "limit_reached_tolerated")
     assert as_problem(server.api("POST", "/api/v1/users", json={"name": "cy"}))["code"] == "limit_reached"
+
+
+def test_a_clean_up_is_previewed_then_done(server: ServerProcess) -> None:
+    told = server.cli("user", "clean-up", "--inactive", "30")
+    assert (told.status, told.out) == (0, "Nobody has been away for 30 days.\n")
+    rehearsed = server.api("POST", "/api/v1/users/clean-up", json={"inactive_days": 30}, params={"dry_run": True})
+    assert rehearsed.json() == {"dry_run": True, "seats": 0, "users": []}
+    for body in ({}, {"inactive_days": 0}, {"inactive_days": 10**9}, {"inactive_days": 30, "excluded": ["ana"]}):
+        assert server.api("POST", "/api/v1/users/clean-up", json=body).status_code == 400
+    assert server.cli("user", "clean-up").status == 2
+
+
+def test_a_deactivated_user_is_shut_out_until_activated(server: ServerProcess) -> None:
+    assert server.cli("user", "add", "zoe").status == 0
+    token = server.new_token("zoe")
+    assert server.api("GET", "/api/v1/modules", token=token).status_code == 200
+    assert server.cli("user", "deactivate", "zoe").status == 0
+    assert as_problem(server.api("GET", "/api/v1/modules", token=token))["code"] == "sign_in_required"
+    assert server.cli("user", "activate", "zoe").status == 0
+    assert server.api("GET", "/api/v1/modules", token=token).status_code == 200
+    assert server.cli("user", "deactivate", "zoe").status == 0

@@ -6,7 +6,7 @@ from urllib.parse import quote
 import click
 
 from placet.cli.client import Client, client_command
-from placet.cli.output import print_json, print_table, print_warnings
+from placet.cli.output import counted, print_json, print_table, print_warnings
 
 
 @click.group()
@@ -22,9 +22,9 @@ def list_(client: Client, *, as_json: bool) -> None:
     if as_json:
         print_json(users)
         return
-    rows = [(item["name"], item["role"], item["active"], item["changed_at"]) for item in users]
+    rows = [(item["name"], item["role"], item["active"], item["last_seen_at"] or "never") for item in users]
     print_table(
-        ["Name", "Role", "Active", "Changed"], rows, empty="There are no users. Add one with: placet user add NAME"
+        ["Name", "Role", "Active", "Last seen"], rows, empty="There are no users. Add one with: placet user add NAME"
     )
 
 
@@ -51,6 +51,28 @@ def deactivate(client: Client, name: str, *, as_json: bool) -> None:
 def activate(client: Client, name: str, *, as_json: bool) -> None:
     """Give a user a seat again."""
     _show(client.call("POST", f"/api/v1/users/{quote(name, safe='')}/activate"), as_json=as_json)
+
+
+@user.command(name="clean-up")
+@click.option("--inactive", "days", type=click.IntRange(1, 3660), required=True, metavar="DAYS", help="Not seen for.")
+@click.option("--exclude", "excluded", metavar="NAME", multiple=True, help="Leave this user alone; repeat it.")
+@click.option("--administrators", is_flag=True, help="Administrators as well; never yourself.")
+@click.option("--yes", is_flag=True, help="Do it. Without this, it is told whose seats would be freed.")
+@client_command
+def clean_up(
+    client: Client, days: int, *, excluded: tuple[str, ...], administrators: bool, yes: bool, as_json: bool
+) -> None:
+    """Free the seats of users who have not been seen for long. They can be activated again."""
+    body = {"inactive_days": days, "exclude": list(excluded), "administrators": administrators}
+    done = client.call("POST", "/api/v1/users/clean-up", body=body, flags={"dry_run": not yes})
+    if as_json:
+        print_json(done)
+        return
+    rows = [(item["name"], item["role"], item["last_seen_at"] or "never") for item in done["users"]]
+    print_table(["Name", "Role", "Last seen"], rows, empty=f"Nobody has been away for {counted(days, 'day')}.")
+    seats = counted(done["seats"], "seat")
+    if rows:
+        click.echo(f"{seats} freed." if yes else f"{seats} would be freed. Nothing was changed; add --yes to do it.")
 
 
 def _show(document: dict[str, Any], *, as_json: bool) -> None:

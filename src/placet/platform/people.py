@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from placet.enforcement import Decision
 from placet.guard import Guard
 from placet.platform.front_ends import FrontEnd
+from placet.platform.inactive_users import InactiveUsers, Inactivity
 from placet.platform.product import USERS
 from placet.platform.remembered import Remembered
 from placet.store import audit, credentials, users
@@ -33,6 +34,7 @@ class People:
         self._guard = guard
         self._front_end = front_end
         self._remembered = Remembered()
+        self.inactive = InactiveUsers(guard)
 
     # Users
 
@@ -75,7 +77,15 @@ class People:
             if user is None:
                 raise UnknownUser(f"There is no user named {name!r}.")
             audit.record(connection, audit.Event.USER_DEACTIVATED, now=now, actor=actor, subject=name)
+        self._remembered.forget_all_of(name)
         return user
+
+    def clean_up(self, inactivity: Inactivity, *, actor: str) -> list[User]:
+        """Deactivate who was not seen for long, and free the seats; answers those it was."""
+        done = self.inactive.deactivate(inactivity, actor=actor)
+        for user in done:
+            self._remembered.forget_all_of(user.name)
+        return done
 
     # Credentials
 
@@ -119,6 +129,8 @@ class People:
                 raise
             return known
         self._remembered.note(kind, secret, found, asked_at=asked_at)
+        if found is not None:
+            self.inactive.see(found.name)
         return found
 
     def verified_lately(self, secret: str) -> Credential | None:
@@ -150,6 +162,7 @@ class People:
                 connection, Kind.SESSION, name=who.name, role=who.role, now=now, expires_at=now + SESSION_LASTS
             )
             audit.record(connection, audit.Event.SIGNED_IN, now=now, actor=who.name, subject=who.name)
+        self.inactive.see(who.name)
         return who, session
 
     def sign_out(self, session: Credential) -> None:

@@ -7,6 +7,7 @@ them, for so long.
 import threading
 import time
 from collections import OrderedDict
+from collections.abc import Callable
 
 from placet.store.credentials import Credential, Kind, hash_of
 
@@ -44,6 +45,13 @@ class Remembered:
 
     def forget(self, credential_id: int) -> None:
         """Forget a credential that has been ended."""
+        self._forget(lambda found: found.id == credential_id)
+
+    def forget_all_of(self, name: str) -> None:
+        """Forget the credentials of somebody who has been deactivated."""
+        self._forget(lambda found: found.name == name)
+
+    def _forget(self, is_over: Callable[[Credential], bool]) -> None:
         with self._lock:
-            for key in [key for key, (_, found) in self._known.items() if found.id == credential_id]:
+            for key in [key for key, (_, found) in self._known.items() if is_over(found)]:
                 del self._known[key]

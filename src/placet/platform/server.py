@@ -157,6 +157,7 @@ class PlatformServer:
             if time.monotonic() >= ticks_at:
                 ticks_at = time.monotonic() + TICK_SECONDS
                 self.guard.tick()
+                self.people.inactive.write()
                 self.instances.keep_seats()
 
         self._every(REFRESH_SECONDS, keep_up, failed="keep_up_failed", wakes=self._changed)

@@ -1,6 +1,7 @@
 """Tokens, one-time sign-in codes and sessions. Only SHA-256 hashes of their secrets are stored.
 
-The secrets are 256 random bits, so that a plain hash is enough: there is nothing to guess.
+The secrets are 256 random bits, so that a plain hash is enough: there is nothing to guess. Those of a deactivated user
+are of no use until the user is activated again.
 """
 
 import hashlib
@@ -9,10 +10,10 @@ from datetime import datetime
 from enum import StrEnum
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, insert, select, update
+from sqlalchemy import ColumnElement, Connection, exists, insert, select, update
 
 from placet.store.rows import all_of, one_of
-from placet.store.schema import credentials
+from placet.store.schema import credentials, users
 
 
 class Role(StrEnum):
@@ -98,4 +99,5 @@ def _in_force(kind: Kind, secret: str, now: datetime) -> ColumnElement[bool]:
         & (credentials.c.kind == kind)
         & credentials.c.ended_at.is_(None)
         & (credentials.c.expires_at.is_(None) | (credentials.c.expires_at > now))
+        & ~exists().where(users.c.name == credentials.c.name, ~users.c.active)
     )

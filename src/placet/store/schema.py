@@ -355,6 +355,7 @@ users = Table(
     Column("active", Boolean(create_constraint=False), nullable=False),
     Column("created_at", Instant, nullable=False),
     Column("changed_at", Instant, nullable=False),
+    Column("last_seen_at", Instant),
 )
 
 credentials = Table(

@@ -1,9 +1,10 @@
 """The users of the server. A deactivated user holds no seat; the seat itself is an allocation of ``users``."""
 
+from collections.abc import Mapping
 from datetime import datetime
 
 import msgspec
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import ColumnElement, Connection, and_, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from placet.store.credentials import Role
@@ -17,7 +18,7 @@ class NameTaken(Exception):
 
 
 class User(msgspec.Struct, frozen=True, kw_only=True):
-    """A person who works with the server."""
+    """A person who works with the server. ``changed_at``: activated or deactivated. Never seen is ``None``."""
 
     id: int
     name: str
@@ -25,6 +26,7 @@ class User(msgspec.Struct, frozen=True, kw_only=True):
     active: bool
     created_at: datetime
     changed_at: datetime
+    last_seen_at: datetime | None = None
 
 
 def add_user(connection: Connection, *, name: str, role: Role, active: bool, now: datetime) -> User:
@@ -50,3 +52,28 @@ def find_user(connection: Connection, name: str) -> User | None:
 def all_users(connection: Connection, *, most: int = 10_000) -> list[User]:
     """Answer the users by name."""
     return all_of(User, connection.execute(select(users).order_by(ByCodePoint(users.c.name)).limit(most)))
+
+
+def note_seen(connection: Connection, seen: Mapping[str, datetime]) -> None:
+    """Note when users were last seen; names that are nobody's are passed over, and nothing goes back in time."""
+    for name, at in sorted(seen.items()):
+        before = or_(users.c.last_seen_at.is_(None), users.c.last_seen_at < at)
+        connection.execute(update(users).where(users.c.name == name, before).values(last_seen_at=at))
+
+
+def not_seen_since(connection: Connection, since: datetime, *, most: int = 10_000) -> list[User]:
+    """Answer the active users who were neither seen nor activated since a moment, longest ago first."""
+    last = func.coalesce(users.c.last_seen_at, users.c.changed_at)
+    query = select(users).where(_unseen(since)).order_by(last, ByCodePoint(users.c.name)).limit(most)
+    return all_of(User, connection.execute(query))
+
+
+def deactivate_unseen(connection: Connection, name: str, since: datetime, now: datetime) -> bool:
+    """Deactivate a user who was not seen since a moment; answers whether that is so still."""
+    row = update(users).where(users.c.name == name, _unseen(since)).values(active=False, changed_at=now)
+    return connection.execute(row).rowcount == 1
+
+
+def _unseen(since: datetime) -> ColumnElement[bool]:
+    seen = or_(users.c.last_seen_at.is_(None), users.c.last_seen_at < since)
+    return and_(users.c.active, users.c.changed_at < since, seen)

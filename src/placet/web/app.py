@@ -22,7 +22,7 @@ from placet.web.api.license import LicenseController
 from placet.web.api.metering import BlockController, MeterController
 from placet.web.api.modules import ModuleController, publishes
 from placet.web.api.operations import health, metrics, ready
-from placet.web.api.people import TokenController, UserController, audit_events
+from placet.web.api.people import TokenController, UserController, audit_events, clean_up
 from placet.web.api.queries import QueryController
 from placet.web.api.seats import SeatController, SeatRulesController, seat_denials
 from placet.web.bodies import check_body
@@ -46,6 +46,7 @@ API: list[Any] = [
     RunController,
     DebugController,
     UserController,
+    clean_up,
     TokenController,
     audit_events,
     seat_denials,

@@ -26,6 +26,7 @@ ADMINISTRATORS = {
     ("POST", "/service-center/license"),
     ("GET", "/api/v1/users"),
     ("POST", "/api/v1/users"),
+    ("POST", "/api/v1/users/clean-up"),
     ("POST", "/api/v1/users/{name:str}/activate"),
     ("POST", "/api/v1/users/{name:str}/deactivate"),
     ("GET", "/api/v1/tokens"),

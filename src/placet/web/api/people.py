@@ -1,17 +1,20 @@
 """Users, tokens and the audit trail over HTTP."""
 
+from datetime import timedelta
 from typing import Annotated, Any
 
 import msgspec
 from litestar import Controller, Request, delete, get, post
 from litestar.params import JSONBody, Parameter
+from msgspec import Meta
 
 from placet.license.instants import rfc3339
+from placet.platform.inactive_users import Inactivity
 from placet.store import audit
 from placet.store.credentials import Kind, Role
 from placet.store.users import User
 from placet.web.access import Access, caller_of, requires
-from placet.web.api.parameters import SMALL_BODY, PersonName, Server, UserName
+from placet.web.api.parameters import SMALL_BODY, PersonName, Server, UserName, flags
 from placet.web.render import notice_members
 
 
@@ -56,6 +59,34 @@ class UserController(Controller):
     def deactivate(self, server: Server, request: Request[Any, Any, Any], name: UserName) -> dict[str, Any]:
         """Free a user's seat, whatever the license says."""
         return _user(server.people.deactivate(name, actor=caller_of(request).name))
+
+
+class CleanUp(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Whose seats to free: users not seen for so many days, but those excluded, and administrators only if said so."""
+
+    inactive_days: Annotated[int, Meta(ge=1, le=3660)]
+    exclude: Annotated[list[PersonName], Meta(max_length=1000)] = []
+    administrators: bool = False
+
+
+@post(
+    "/api/v1/users/clean-up",
+    opt=requires(Access.ADMINISTRATOR),
+    tags=["users"],
+    status_code=200,
+    request_max_body_size=4 * SMALL_BODY,
+    sync_to_thread=True,
+)
+def clean_up(server: Server, request: Request[Any, Any, Any], data: JSONBody[CleanUp]) -> dict[str, Any]:
+    """Free the seats of inactive users, never the caller's own. ``?dry_run`` answers whose they would be."""
+    dry_run, actor = flags(request, "dry_run")["dry_run"], caller_of(request).name
+    lasting, excluded = timedelta(days=data.inactive_days), frozenset(data.exclude)
+    inactivity = Inactivity(lasting=lasting, excluded=excluded, administrators=data.administrators)
+    if dry_run:
+        found = [user for user in server.people.inactive.find(inactivity) if user.name != actor]
+    else:
+        found = server.people.clean_up(inactivity, actor=actor)
+    return {"dry_run": dry_run, "seats": len(found), "users": [_user(user) for user in found]}
 
 
 class TokenController(Controller):
@@ -109,4 +140,5 @@ def _user(user: User) -> dict[str, Any]:
         "active": user.active,
         "created_at": rfc3339(user.created_at),
         "changed_at": rfc3339(user.changed_at),
+        "last_seen_at": None if user.last_seen_at is None else rfc3339(user.last_seen_at),
     }

@@ -1,4 +1,4 @@
-"""What a farm needs of modules: their archives, who works on one, and which server serves which version.
+"""Modules in a farm: their archives, who works on one, which server serves which version. When users were last seen.
 
 Revision 0003.
 """
@@ -13,7 +13,8 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Create the new tables."""
+    """Create the new tables and the new column."""
+    op.add_column('users', sa.Column('last_seen_at', sa.BigInteger(), nullable=True))
     op.create_table('module_archives',
     sa.Column('version_id', sa.String(length=36), nullable=False),
     sa.Column('archive', sa.LargeBinary(), nullable=False),

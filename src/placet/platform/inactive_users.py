@@ -1,0 +1,96 @@
+"""Users who have not been seen for long: who they are, and freeing their seats.
+
+Who signs in or calls with a token of their name is *seen*. That is noted in memory and written once a minute, so that
+no request waits for it; a server that is killed forgets the last minute.
+"""
+
+import threading
+from datetime import datetime, timedelta
+
+import msgspec
+
+from placet.guard import Guard
+from placet.platform.product import USERS
+from placet.store import audit, users
+from placet.store.credentials import Role
+from placet.store.users import User
+
+SHORTEST = timedelta(days=1)
+MOST_NAMES = 10_000
+
+
+class Inactivity(msgspec.Struct, frozen=True, kw_only=True):
+    """Whom to take for inactive: not seen for ``lasting``, none of ``excluded``, administrators only where said so."""
+
+    lasting: timedelta
+    excluded: frozenset[str] = frozenset()
+    administrators: bool = False
+
+    def __post_init__(self) -> None:
+        if self.lasting < SHORTEST:
+            raise ValueError("A user is inactive after a day at least. Name a longer period.")
+
+
+class InactiveUsers:
+    """Who is seen, and who was not."""
+
+    def __init__(self, guard: Guard) -> None:
+        self._guard = guard
+        self._lock = threading.Lock()
+        self._seen: dict[str, datetime] = {}
+
+    def see(self, name: str) -> None:
+        """Note that somebody is at work; cheap. Of more than 10,000 names in a minute some are forgotten."""
+        with self._lock:
+            if len(self._seen) < MOST_NAMES or name in self._seen:
+                self._seen[name] = self._guard.now()
+
+    def write(self) -> None:
+        """Write down who was seen. Meant for once a minute."""
+        with self._lock:
+            seen, self._seen = self._seen, {}
+        if not seen:
+            return
+        try:
+            with self._guard.database.write() as connection:
+                users.note_seen(connection, seen)
+        except BaseException:
+            with self._lock:
+                self._seen = seen | self._seen
+            raise
+
+    def find(self, inactivity: Inactivity) -> list[User]:
+        """Answer the active users who have not been seen for so long, longest first."""
+        self.write()
+        with self._guard.database.read() as connection:
+            found = users.not_seen_since(connection, self._guard.now() - inactivity.lasting)
+        return [user for user in found if _is_meant(user, inactivity)]
+
+    def deactivate(self, inactivity: Inactivity, *, actor: str) -> list[User]:
+        """Deactivate them and free their seats, but the actor's own; answers those it was.
+
+        Each is a transaction of its own: who comes back meanwhile keeps the seat.
+        """
+        since = self._guard.now() - inactivity.lasting
+        found = [user for user in self.find(inactivity) if user.name != actor]
+        return [user for user in found if self._deactivate(user, since, actor)]
+
+    def _deactivate(self, user: User, since: datetime, actor: str) -> bool:
+        try:
+            with self._guard.releasing(user.name, USERS, actor=actor) as connection:
+                if not users.deactivate_unseen(connection, user.name, since, self._guard.now()):
+                    raise _SeenMeanwhile  # noqa: TRY301 - the way to leave a transaction
+                now, event = self._guard.now(), audit.Event.USER_DEACTIVATED
+                seen = None if user.last_seen_at is None else user.last_seen_at.isoformat()
+                audit.record(connection, event, now=now, actor=actor, subject=user.name, inactive_since=seen)
+        except _SeenMeanwhile:
+            return False
+        return True
+
+
+class _SeenMeanwhile(Exception):
+    """The user is back: nothing of the transaction stays."""
+
+
+def _is_meant(user: User, inactivity: Inactivity) -> bool:
+    return user.name not in inactivity.excluded and (inactivity.administrators or user.role is not Role.ADMINISTRATOR)
