@@ -1,20 +1,18 @@
 """``placet module``: publish, run and debug modules, and test their queries."""
 
-from pathlib import Path
 from typing import Any
 
 import click
 
-from placet.cli.client import Client, client_command, read_input
-from placet.cli.errors import FailedError
+from placet.cli import module_instances
+from placet.cli.archive import archive_of, source_argument
+from placet.cli.client import Client, client_command
 from placet.cli.module_output import print_changes, print_elements, print_front_ends, progress_of
 from placet.cli.output import counted, print_fields, print_json, print_table, print_warnings
 
-_ARCHIVE_CAP = 64 * 1024 * 1024
 _progress = click.option(
     "--progress/--no-progress", default=None, help="Show each step as it happens; by default in a terminal."
 )
-_source = click.argument("source", metavar="DIR", type=click.Path(exists=True))
 
 
 @click.group()
@@ -22,28 +20,19 @@ def module() -> None:
     """Publish, run and debug modules, and test their queries."""
 
 
-def _archive(source: str) -> bytes:
-    """Answer the zip of a module's directory, or the zip that was named."""
-    if not Path(source).is_dir():
-        return read_input(source, _ARCHIVE_CAP)
-    from placet.platform.packing import pack  # noqa: PLC0415
-    from placet.platform.problems import ModuleProblem  # noqa: PLC0415
-
-    try:
-        return pack(Path(source))
-    except ModuleProblem as error:
-        raise FailedError(error.detail) from None
+for _command in (module_instances.run, module_instances.debug, module_instances.runs, module_instances.stop):
+    module.add_command(_command)
 
 
 @module.command()
-@_source
+@source_argument
 @click.option("--dry-run", is_flag=True, help="Count its Software Units and tell the decision, and change nothing.")
 @_progress
 @client_command
 def publish(client: Client, source: str, *, dry_run: bool, progress: bool | None, as_json: bool) -> None:
     """Publish a module. The version before it serves until the new one is ready."""
     tell = progress_of(wanted=progress, as_json=as_json)
-    done = client.follow("/api/v1/modules", tell, content=_archive(source), flags={"dry_run": dry_run})
+    done = client.follow("/api/v1/modules", tell, content=archive_of(source), flags={"dry_run": dry_run})
     _print_published(client, done, "Published", "published", as_json=as_json)
 
 
@@ -148,54 +137,6 @@ def delete(client: Client, name: str, *, as_json: bool) -> None:
         return
     kept = done["database_kept_as"]
     click.echo(f"Deleted {name}." + (f" Its database is kept on the server as deleted/{kept}." if kept else ""))
-
-
-@module.command()
-@_source
-@client_command
-def run(client: Client, source: str, *, as_json: bool) -> None:
-    """Run a module privately, beside what is published."""
-    started = client.call("POST", "/api/v1/runs", content=_archive(source))
-    if as_json:
-        print_json(started)
-        return
-    click.echo(f"{started['module']} {started['version']} runs at {client.server}{started['url']}")
-    _tell_how_it_ends(started)
-    print_warnings(started["warnings"])
-
-
-@module.command()
-@_source
-@client_command
-def debug(client: Client, source: str, *, as_json: bool) -> None:
-    """Run a module privately under a debugger."""
-    started = client.call("POST", "/api/v1/debug-sessions", content=_archive(source))
-    if as_json:
-        print_json(started)
-        return
-    click.echo(f"{started['module']} {started['version']} runs at {client.server}{started['url']}")
-    click.echo(f"Attach your editor's debugger to {started['host']}:{started['port']} (Debug Adapter Protocol).")
-    _tell_how_it_ends(started)
-    print_warnings(started["warnings"])
-
-
-def _tell_how_it_ends(started: dict[str, Any]) -> None:
-    click.echo(f"Stop it with: placet module stop {started['id']}")
-    click.echo(f"Otherwise it is stopped at {started['expires_at']}.")
-
-
-@module.command()
-@click.argument("instance_id", metavar="ID")
-@client_command
-def stop(client: Client, instance_id: str, *, as_json: bool) -> None:
-    """Stop a private run or debug session."""
-    sessions = {item["id"] for item in client.entries("/api/v1/debug-sessions")}
-    kind = "debug-sessions" if instance_id in sessions else "runs"
-    done = client.call("DELETE", f"/api/v1/{kind}/{_quoted(instance_id)}")
-    if as_json:
-        print_json(done)
-    else:
-        click.echo("Stopped.")
 
 
 def _quoted(name: str) -> str:

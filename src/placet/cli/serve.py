@@ -23,6 +23,13 @@ if TYPE_CHECKING:
 @click.option(
     "--instances-last", default="8h", show_default=True, metavar="PERIOD", help="When private instances are stopped."
 )
+@click.option(
+    "--instances-idle",
+    default="30m",
+    show_default=True,
+    metavar="PERIOD",
+    help="How long private instances stay that nobody uses.",
+)
 @click.option("--keep-hourly", default="14d", show_default=True, metavar="PERIOD", help="How long usage by the hour.")
 @click.option("--keep-daily", default="3y", show_default=True, metavar="PERIOD", help="How long usage by the day.")
 @click.option(
@@ -56,6 +63,7 @@ def serve(
     port: int,
     warn_before: str,
     instances_last: str,
+    instances_idle: str,
     keep_hourly: str,
     keep_daily: str,
     keep_versions: int,
@@ -72,6 +80,7 @@ def serve(
             database_url=database_url,
             warn_before=warn_before,
             instances_last=instances_last,
+            instances_idle=instances_idle,
             keep_hourly=keep_hourly,
             keep_daily=keep_daily,
             beat=beat,

@@ -39,6 +39,7 @@ def open_server(
     database_url: str | None = None,
     warn_before: str = "30d",
     instances_last: str = "8h",
+    instances_idle: str = "30m",
     keep_hourly: str = "14d",
     keep_daily: str = "3y",
     beat: str = "5s",
@@ -49,15 +50,10 @@ def open_server(
         policy = Policy(warn_before=parse_duration(warn_before))
     except ValueError as error:
         raise click.UsageError(f"--warn-before: {error}") from None
-    try:
-        options["instances_last"] = durations.parse_duration(instances_last)
-    except ValueError as error:
-        raise click.UsageError(f"--instances-last: {error}.") from None
+    options["instances_last"] = _period("--instances-last", instances_last)
+    options["instances_idle"] = _period("--instances-idle", instances_idle)
+    options["front_end_beat"] = _period("--beat", beat)
     retention = _retention(keep_hourly, keep_daily)
-    try:
-        options["front_end_beat"] = durations.parse_duration(beat)
-    except ValueError as error:
-        raise click.UsageError(f"--beat: {error}.") from None
     store = read_trust(trust)
     try:
         return PlatformServer.open(
@@ -67,6 +63,13 @@ def open_server(
         raise FailedError(str(error)) from None
     except OSError as error:
         raise of_file(error) from None
+
+
+def _period(option: str, text: str) -> timedelta:
+    try:
+        return durations.parse_duration(text)
+    except ValueError as error:
+        raise click.UsageError(f"{option}: {error}.") from None
 
 
 def _retention(keep_hourly: str, keep_daily: str) -> Retention:

@@ -29,6 +29,8 @@ class ProblemCode(StrEnum):
     IMPORT_FAILED = "import_failed"
     BUILD_FAILED = "build_failed"
     START_FAILED = "start_failed"
+    DATABASE_TOO_LARGE = "database_too_large"
+    DATABASE_NOT_COPIED = "database_not_copied"
     QUERY_FAILED = "query_failed"
     QUERY_REFUSED = "query_refused"
     QUERY_TIMEOUT = "query_timeout"
@@ -62,6 +64,8 @@ PROBLEM_KINDS: "Mapping[ProblemCode, ProblemKind]" = MappingProxyType(
         ProblemCode.IMPORT_FAILED: ProblemKind(title="The module cannot be imported", status=422),
         ProblemCode.BUILD_FAILED: ProblemKind(title="The module's requirements cannot be installed", status=422),
         ProblemCode.START_FAILED: ProblemKind(title="The module does not start", status=422),
+        ProblemCode.DATABASE_TOO_LARGE: ProblemKind(title="The database is too large to be copied", status=422),
+        ProblemCode.DATABASE_NOT_COPIED: ProblemKind(title="The database could not be copied", status=422),
         ProblemCode.QUERY_FAILED: ProblemKind(title="The query failed", status=422),
         ProblemCode.QUERY_REFUSED: ProblemKind(title="A test query may not do this", status=422),
         ProblemCode.QUERY_TIMEOUT: ProblemKind(title="The query took too long", status=422),

@@ -14,7 +14,7 @@ from placet.enforcement import Policy
 from placet.guard import Guard
 from placet.license.keys import TrustStore
 from placet.platform.front_ends import BEAT, FrontEnd
-from placet.platform.instances import INSTANCES_LAST, Instances
+from placet.platform.instances import INSTANCES_IDLE, INSTANCES_LAST, Instances
 from placet.platform.layout import Layout
 from placet.platform.module_databases import ModuleDatabases
 from placet.platform.people import People
@@ -64,6 +64,7 @@ class PlatformServer:
         layout: Layout,
         *,
         instances_last: timedelta = INSTANCES_LAST,
+        instances_idle: timedelta = INSTANCES_IDLE,
         address: str = "",
         front_end_beat: timedelta = BEAT,
         listens: bool = True,
@@ -76,7 +77,7 @@ class PlatformServer:
         self.databases = ModuleDatabases(layout)
         self.publisher = Publisher(guard, layout, self.supervisor, self.front_end, kept=kept_versions)
         self.follower = self.publisher.follower
-        self.instances = Instances(guard, layout, self.front_end, lasting=instances_last)
+        self.instances = Instances(guard, layout, self.front_end, lasting=instances_last, idle=instances_idle)
         self.people = People(guard, self.front_end)
         self._closing = threading.Event()
         self._changed = threading.Event()

@@ -1,7 +1,7 @@
 """The outermost layer: published modules and private instances go to their workers, everything else to the API.
 
 ``/apps/<name>/`` is the public area: whoever reaches the server may call it, and the modules decide the rest.
-``/personal/<id>/`` is reached by whoever knows the id. Neither depends on the license: what serves keeps serving.
+``/personal/<id>/`` is its owner's alone. Neither depends on the license: what serves keeps serving.
 """
 
 import asyncio
@@ -17,6 +17,9 @@ from placet.platform.proxy_problem import ProblemPage, is_for_a_browser, page_an
 from placet.platform.server import PlatformServer
 from placet.platform.supervisor import WorkerState
 from placet.platform.websocket_proxy import refusing
+from placet.store.reach import NOT_REACHED
+from placet.web import personal
+from placet.web.problems import to_problem
 
 APPS = "apps"
 PERSONAL = "personal"
@@ -67,24 +70,49 @@ class Edge:
             await self._pass_on(area, rest[0], scope, receive, send)
 
     async def _pass_on(self, area: str, name: str, scope: Scope, receive: Receive, send: Send) -> None:
-        instance = self._instance(name) if area == PERSONAL else None
-        known = instance is not None if area == PERSONAL else self._is_published(name)
-        if not known:
+        if area == PERSONAL:
+            await self._pass_on_to_instance(name, scope, receive, send)
+            return
+        if not self._is_published(name):
             await self._not_found(scope, refusing(scope, send), area, name)
             return
-        socket = await self._socket_for(name) if instance is None else _socket_of(instance)
+        socket = await self._socket_for(name)
         if socket is None:
             await self._proxy.unavailable(scope, send)
             return
-        debugged = instance is not None and instance.debugger is not None
-        await self._proxy(
-            scope,
-            receive,
-            send,
-            socket_path=socket,
-            root_path=f"/{area}/{name}",
-            read_timeout_seconds=None if debugged else READ_TIMEOUT_SECONDS,
-        )
+        await self._proxy(scope, receive, send, socket_path=socket, root_path=f"/{area}/{name}")
+
+    async def _pass_on_to_instance(self, instance_id: str, scope: Scope, receive: Receive, send: Send) -> None:
+        instance, answer = self._instance(instance_id), refusing(scope, send)
+        if instance is None:
+            await self._not_found(scope, answer, PERSONAL, instance_id)
+        elif personal.follows_link(scope, instance):
+            await personal.let_in(scope, send, instance)
+        elif not await self._is_admitted(scope, answer, instance):
+            return
+        elif not instance.worker.is_alive():
+            await self._proxy.unavailable(scope, send)
+        else:
+            with instance.activity.use():
+                await self._proxy(
+                    personal.without_key(scope),
+                    receive,
+                    send,
+                    socket_path=instance.worker.socket_path,
+                    root_path=instance.root_path,
+                    read_timeout_seconds=READ_TIMEOUT_SECONDS if instance.debugger is None else None,
+                )
+
+    async def _is_admitted(self, scope: Scope, send: Send, instance: Instance) -> bool:
+        """Whether the instance may be reached; where it may not, that is answered."""
+        try:
+            if await personal.is_admitted(scope, instance, self._server.people):
+                return True
+        except NOT_REACHED as error:
+            await _answer_problem(send, to_problem(error).document())
+            return False
+        await self._not_found(scope, send, PERSONAL, instance.id)
+        return False
 
     async def _not_found(self, scope: Scope, send: Send, area: str, name: str) -> None:
         code = "unknown_module" if area == APPS else "unknown_instance"
@@ -115,10 +143,6 @@ class Edge:
             return self._server.instances.find(instance_id)
         except UnknownInstance:
             return None
-
-
-def _socket_of(instance: Instance) -> Path | None:
-    return instance.worker.socket_path if instance.worker.is_alive() else None
 
 
 async def _redirect(send: Send, location: str, query: bytes) -> None:

@@ -139,13 +139,13 @@ def test_a_browser_gets_a_page_that_says_nothing_of_licenses(server: ServerProce
 def test_a_module_that_is_not_running_is_told_to_browsers_in_plain_words(server: ServerProcess) -> None:
     ends = "import os\nasync def app(scope, receive, send):\n    if scope['type'] == 'http':\n        os._exit(1)\n"
     run = server.api("POST", "/api/v1/runs", content=zipped(files_of("ends", 1) | {"ends/app.py": ends})).json()
-    broken = server.client.get(run["url"], headers={"Accept": "text/html"})
+    broken = server.api("GET", run["url"], headers={"Accept": "text/html"})
     assert (broken.status_code, "<h1>Something went wrong</h1>" in broken.text) == (502, True)
     wait_for(lambda: not server.get(f"/api/v1/runs/{run['id']}")["alive"])
-    page = server.client.get(run["url"], headers={"Accept": "text/html"})
+    page = server.api("GET", run["url"], headers={"Accept": "text/html"})
     assert (page.status_code, page.headers["retry-after"]) == (503, "5")
     assert "<h1>Not available at the moment</h1>" in page.text
-    assert as_problem(server.client.get(run["url"]))["code"] == "module_unavailable"
+    assert as_problem(server.api("GET", run["url"]))["code"] == "module_unavailable"
 
 
 def test_credentials_of_the_server_are_not_passed_on(server: ServerProcess) -> None:

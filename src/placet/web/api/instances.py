@@ -1,16 +1,24 @@
-"""Private instances over HTTP: runs, and debug sessions."""
+"""Private instances over HTTP: runs, and debug sessions.
 
+Each is its developer's own. An administrator sees that it exists and may stop it, and neither reaches it nor reads what
+it prints; to everybody else there is none of that id.
+"""
+
+from datetime import datetime
 from typing import Any
 
 from litestar import Controller, Request, delete, get, post
 from litestar.params import RawBody
 
 from placet.license.instants import rfc3339
-from placet.platform.instances import Instance, Purpose
+from placet.platform.instances import NO_SUCH_INSTANCE, Instance, Purpose, UnknownInstance
 from placet.platform.server import PlatformServer
-from placet.web.access import Access, caller_of, requires
-from placet.web.api.parameters import ARCHIVE_BODY, InstanceId, Server
+from placet.web.access import Access, Caller, caller_of, requires
+from placet.web.api.parameters import ARCHIVE_BODY, InstanceId, Server, flags
+from placet.web.personal import link_of
 from placet.web.render import notice_members
+
+AnyRequest = Request[Any, Any, Any]
 
 
 class RunController(Controller):
@@ -20,26 +28,24 @@ class RunController(Controller):
     tags = ("runs",)
 
     @post(opt=requires(Access.SIGNED_IN), request_max_body_size=ARCHIVE_BODY, sync_to_thread=True)
-    def start(self, server: Server, request: Request[Any, Any, Any], body: RawBody) -> dict[str, Any]:
-        """Run the module whose zip is the body privately, at ``/personal/{id}/``."""
-        server.notice()
-        return _instance(server.instances.start(body, Purpose.RUN, actor=caller_of(request).name))
+    def start(self, server: Server, request: AnyRequest, body: RawBody) -> dict[str, Any]:
+        """Run the module whose zip is the body privately, at ``/personal/{id}/``; ``?empty`` without published data."""
+        return _started(server, request, body, Purpose.RUN)
 
     @get(opt=requires(Access.SIGNED_IN))
-    async def runs(self, server: Server, request: Request[Any, Any, Any]) -> list[dict[str, Any]]:
+    async def runs(self, server: Server, request: AnyRequest) -> list[dict[str, Any]]:
         """The caller's runs; an administrator sees everybody's."""
         return _visible(server, request, Purpose.RUN)
 
     @get("/{instance_id:str}", opt=requires(Access.SIGNED_IN))
-    async def run(self, server: Server, instance_id: InstanceId) -> dict[str, Any]:
-        """One run, with the end of what it has printed."""
-        return _with_output(server.instances.find(instance_id, Purpose.RUN))
+    async def run(self, server: Server, request: AnyRequest, instance_id: InstanceId) -> dict[str, Any]:
+        """One run; to its developer with the end of what it has printed."""
+        return _with_output(server, request, instance_id, Purpose.RUN)
 
     @delete("/{instance_id:str}", opt=requires(Access.SIGNED_IN), status_code=200, sync_to_thread=True)
-    def stop(self, server: Server, request: Request[Any, Any, Any], instance_id: InstanceId) -> dict[str, Any]:
+    def stop(self, server: Server, request: AnyRequest, instance_id: InstanceId) -> dict[str, Any]:
         """Stop a run."""
-        server.instances.stop(instance_id, Purpose.RUN, actor=caller_of(request).name)
-        return {"id": instance_id, "stopped": True}
+        return _stopped(server, request, instance_id, Purpose.RUN)
 
 
 class DebugController(Controller):
@@ -49,50 +55,90 @@ class DebugController(Controller):
     tags = ("debug sessions",)
 
     @post(opt=requires(Access.SIGNED_IN), request_max_body_size=ARCHIVE_BODY, sync_to_thread=True)
-    def start(self, server: Server, request: Request[Any, Any, Any], body: RawBody) -> dict[str, Any]:
-        """Run the module whose zip is the body under a debugger, and answer where its DAP server listens."""
-        server.notice()
-        return _instance(server.instances.start(body, Purpose.DEBUG, actor=caller_of(request).name))
+    def start(self, server: Server, request: AnyRequest, body: RawBody) -> dict[str, Any]:
+        """Run the module whose zip is the body under a debugger, and answer where its DAP server listens.
+
+        ``?empty`` without published data.
+        """
+        return _started(server, request, body, Purpose.DEBUG)
 
     @get(opt=requires(Access.SIGNED_IN))
-    async def sessions(self, server: Server, request: Request[Any, Any, Any]) -> list[dict[str, Any]]:
+    async def sessions(self, server: Server, request: AnyRequest) -> list[dict[str, Any]]:
         """The caller's debug sessions; an administrator sees everybody's."""
         return _visible(server, request, Purpose.DEBUG)
 
     @get("/{instance_id:str}", opt=requires(Access.SIGNED_IN))
-    async def session(self, server: Server, instance_id: InstanceId) -> dict[str, Any]:
-        """One debug session, with the end of what it has printed."""
-        return _with_output(server.instances.find(instance_id, Purpose.DEBUG))
+    async def session(self, server: Server, request: AnyRequest, instance_id: InstanceId) -> dict[str, Any]:
+        """One debug session; to its developer with the end of what it has printed."""
+        return _with_output(server, request, instance_id, Purpose.DEBUG)
 
     @delete("/{instance_id:str}", opt=requires(Access.SIGNED_IN), status_code=200, sync_to_thread=True)
-    def stop(self, server: Server, request: Request[Any, Any, Any], instance_id: InstanceId) -> dict[str, Any]:
+    def stop(self, server: Server, request: AnyRequest, instance_id: InstanceId) -> dict[str, Any]:
         """Stop a debug session."""
-        server.instances.stop(instance_id, Purpose.DEBUG, actor=caller_of(request).name)
-        return {"id": instance_id, "stopped": True}
+        return _stopped(server, request, instance_id, Purpose.DEBUG)
 
 
-def _visible(server: PlatformServer, request: Request[Any, Any, Any], purpose: Purpose) -> list[dict[str, Any]]:
+def _started(server: PlatformServer, request: AnyRequest, body: bytes, purpose: Purpose) -> dict[str, Any]:
+    server.notice()
+    caller, given = caller_of(request), flags(request, "empty")
+    return _instance(server.instances.start(body, purpose, actor=caller.name, empty=given["empty"]), caller)
+
+
+def _stopped(server: PlatformServer, request: AnyRequest, instance_id: str, purpose: Purpose) -> dict[str, Any]:
+    instance = _found(server, request, instance_id, purpose)
+    server.instances.stop(instance.id, purpose, actor=caller_of(request).name)
+    return {"id": instance.id, "stopped": True}
+
+
+def _visible(server: PlatformServer, request: AnyRequest, purpose: Purpose) -> list[dict[str, Any]]:
     caller = caller_of(request)
-    found = server.instances.all(purpose)
-    return [_instance(item) for item in found if caller.is_administrator or item.started_by == caller.name]
+    return [_instance(item, caller) for item in server.instances.all(purpose) if _may_see(item, caller)]
 
 
-def _instance(instance: Instance) -> dict[str, Any]:
+def _found(server: PlatformServer, request: AnyRequest, instance_id: str, purpose: Purpose) -> Instance:
+    instance = server.instances.find(instance_id, purpose)
+    if not _may_see(instance, caller_of(request)):
+        raise UnknownInstance(NO_SUCH_INSTANCE)
+    return instance
+
+
+def _may_see(instance: Instance, caller: Caller) -> bool:
+    return caller.is_administrator or _owns(instance, caller)
+
+
+def _owns(instance: Instance, caller: Caller) -> bool:
+    return instance.started_by == caller.name
+
+
+def _instance(instance: Instance, caller: Caller) -> dict[str, Any]:
     members = {
         "id": instance.id,
         "url": f"{instance.root_path}/",
         "module": instance.module,
         "version": instance.version,
-        "started_at": rfc3339(instance.started_at.replace(microsecond=0)),
-        "expires_at": rfc3339(instance.expires_at.replace(microsecond=0)),
+        "started_at": _instant(instance.started_at),
+        "expires_at": _instant(instance.expires_at),
+        "idle_seconds": int(instance.idle_lasts.total_seconds()),
+        "last_used_at": _instant(instance.activity.last_used_at),
         "started_by": instance.started_by,
+        "database": instance.starts_from,
         "alive": instance.worker.is_alive(),
         "warnings": notice_members(instance.decision.warnings),
     }
+    if not _owns(instance, caller):
+        return members
+    members["link"] = link_of(instance)
     if instance.debugger is not None:
-        members |= {"host": instance.debugger.host, "port": instance.debugger.port}
+        debugger = instance.debugger
+        members |= {"host": debugger.host, "port": debugger.port, "remote_root": str(instance.directory)}
     return members
 
 
-def _with_output(instance: Instance) -> dict[str, Any]:
-    return _instance(instance) | {"output": instance.worker.tail(200)}
+def _instant(moment: datetime) -> str:
+    return rfc3339(moment.replace(microsecond=0))
+
+
+def _with_output(server: PlatformServer, request: AnyRequest, instance_id: str, purpose: Purpose) -> dict[str, Any]:
+    instance, caller = _found(server, request, instance_id, purpose), caller_of(request)
+    output = {"output": instance.worker.tail(200)} if _owns(instance, caller) else {}
+    return _instance(instance, caller) | output

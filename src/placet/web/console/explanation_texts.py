@@ -99,6 +99,18 @@ MODULE_ADVICE: Mapping[ProblemCode, Advice] = MappingProxyType(
             "The body of the request is larger than this call takes. Nothing was changed.",
             "Send less. A license file is at most 256 KiB; if yours is larger, it is not the license.",
         ),
+        ProblemCode.DATABASE_TOO_LARGE: Advice(
+            "A private instance begins with a snapshot of the published module's database, and that is larger than "
+            "what is copied.",
+            "Start it with an empty database: 'placet module run DIR --empty'.",
+        ),
+        ProblemCode.DATABASE_NOT_COPIED: Advice(
+            "A private instance begins with a snapshot of the published module's database, and reading that failed: "
+            "the message says why.",
+            "Try again, or start it with an empty database: 'placet module run DIR --empty'. If it happens again, "
+            "'placet admin doctor' says whether the database is damaged.",
+            SERVER_ADMINISTRATOR,
+        ),
         ProblemCode.MODULE_UNAVAILABLE: Advice(
             "The module is published, and no process of it is ready: it is starting, or it stopped and is being "
             "started again.",
@@ -192,8 +204,8 @@ EDGE_PROBLEMS: Mapping[str, EdgeProblem] = MappingProxyType(
             "No such private instance",
             404,
             Advice(
-                "There is no run or debug session of that id: it was stopped, its time ran out, or the server was "
-                "started again.",
+                "There is no run or debug session of that id that is yours: it was stopped, nobody used it, its time "
+                "ran out, the server was started again, or it is somebody else's.",
                 "Start a new one with 'placet module run DIR' or 'placet module debug DIR'.",
             ),
         ),
@@ -201,7 +213,7 @@ EDGE_PROBLEMS: Mapping[str, EdgeProblem] = MappingProxyType(
             "Too many private instances",
             409,
             Advice(
-                "As many runs and debug sessions as the server allows at once are there already.",
+                "As many runs and debug sessions as the server, or one developer, may have at once are there already.",
                 "Stop one that is no longer needed, then try again.",
                 SERVER_ADMINISTRATOR,
             ),
