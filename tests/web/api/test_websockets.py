@@ -37,8 +37,12 @@ def url(server: ServerProcess, path: str) -> str:
     return server.address.replace("http", "ws", 1) + path
 
 
-def refused(server: ServerProcess, path: str) -> tuple[int, dict[str, Any]]:
-    with pytest.raises(InvalidStatus) as caught, connect(url(server, path), proxy=None):
+def refused(server: ServerProcess, path: str, token: str | None = None) -> tuple[int, dict[str, Any]]:
+    headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+    with (
+        pytest.raises(InvalidStatus) as caught,
+        connect(url(server, path), proxy=None, additional_headers=headers),
+    ):
         pass
     answer = caught.value.response
     return answer.status_code, json.loads(answer.body or b"{}")
@@ -81,7 +85,8 @@ def test_publishing_anew_closes_what_the_version_before_had(server: ServerProces
 def test_a_module_that_does_not_run_is_503(server: ServerProcess) -> None:
     ends = "import os\nasync def app(scope, receive, send):\n    if scope['type'] != 'lifespan':\n        os._exit(1)\n"
     run = server.api("POST", "/api/v1/runs", content=zipped(files_of("ends", 1) | {"ends/app.py": ends})).json()
-    assert refused(server, run["url"])[0] == 502
+    assert refused(server, run["url"])[1]["code"] == "unknown_instance", "it is its developer's alone"
+    assert refused(server, run["url"], server.token)[0] == 502
     wait_for(lambda: not server.get(f"/api/v1/runs/{run['id']}")["alive"])
-    status, problem = refused(server, run["url"])
+    status, problem = refused(server, run["url"], server.token)
     assert (status, problem["code"]) == (503, "module_unavailable")
