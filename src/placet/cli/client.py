@@ -91,6 +91,23 @@ class Client:
             f"{self.server} broke off before it was done. Whether it was done is not known: see 'placet module list'."
         )
 
+    def lines(self, path: str) -> Iterator[str]:
+        """Answer the lines of a text as they come, for as long as they come."""
+        import httpx2  # noqa: PLC0415
+
+        timeout = httpx2.Timeout(TIMEOUT_SECONDS, read=None)
+        with (
+            self._reached(),
+            httpx2.Client(timeout=timeout, trust_env=False) as client,
+            client.stream("GET", self.server + path, headers=self._headers({"Accept": "*/*"})) as answer,
+        ):
+            if not answer.is_success:
+                answer.read()
+                self._json_of(answer)
+            if not answer.headers.get("content-type", "").startswith("text/plain"):
+                raise self._stranger(answer.status_code)
+            yield from answer.iter_lines()
+
     def download(self, path: str) -> bytes:
         """Answer the bytes at ``path``."""
         answer = self._send("GET", path, None, {})

@@ -7,6 +7,7 @@ import click
 from placet.cli import module_instances
 from placet.cli.archive import archive_of, source_argument
 from placet.cli.client import Client, client_command
+from placet.cli.module_logs import logs
 from placet.cli.module_output import print_changes, print_elements, print_front_ends, progress_of
 from placet.cli.output import counted, print_fields, print_json, print_table, print_warnings
 
@@ -20,7 +21,7 @@ def module() -> None:
     """Publish, run and debug modules, and test their queries."""
 
 
-for _command in (module_instances.run, module_instances.debug, module_instances.runs, module_instances.stop):
+for _command in (module_instances.run, module_instances.debug, module_instances.runs, module_instances.stop, logs):
     module.add_command(_command)
 
 

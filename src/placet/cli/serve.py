@@ -40,6 +40,20 @@ if TYPE_CHECKING:
     help="How many versions of a module stay for a rollback, beside the one that serves.",
 )
 @click.option(
+    "--module-memory",
+    default="1GiB",
+    show_default=True,
+    metavar="SIZE",
+    help="Memory each module may use with all its processes, 64MiB or more; one that uses more is started again.",
+)
+@click.option(
+    "--module-files",
+    default=1024,
+    show_default=True,
+    type=click.IntRange(64, 1024 * 1024),
+    help="Open files that each process of a module may have.",
+)
+@click.option(
     "--beat",
     default="5s",
     show_default=True,
@@ -67,6 +81,8 @@ def serve(
     keep_hourly: str,
     keep_daily: str,
     keep_versions: int,
+    module_memory: str,
+    module_files: int,
     beat: str,
     listen: bool,
 ) -> None:
@@ -83,6 +99,8 @@ def serve(
             instances_idle=instances_idle,
             keep_hourly=keep_hourly,
             keep_daily=keep_daily,
+            module_memory=module_memory,
+            module_files=module_files,
             beat=beat,
             kept_versions=keep_versions,
             address=address_of(listener),

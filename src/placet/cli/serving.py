@@ -19,6 +19,7 @@ from placet.enforcement import Policy
 from placet.license.instants import parse_duration
 from placet.platform import durations
 from placet.platform.layout import DataDirectoryInUse
+from placet.platform.limits import Limits, parse_memory
 from placet.platform.server import PlatformServer
 from placet.platform.websocket_proxy import MAX_MESSAGE_BYTES, PING_SECONDS, PONG_SECONDS
 from placet.store.credentials import Kind, Role
@@ -42,6 +43,8 @@ def open_server(
     instances_idle: str = "30m",
     keep_hourly: str = "14d",
     keep_daily: str = "3y",
+    module_memory: str = "1GiB",
+    module_files: int = 1024,
     beat: str = "5s",
     **options: Any,
 ) -> PlatformServer:
@@ -54,6 +57,10 @@ def open_server(
     options["instances_idle"] = _period("--instances-idle", instances_idle)
     options["front_end_beat"] = _period("--beat", beat)
     retention = _retention(keep_hourly, keep_daily)
+    try:
+        options["limits"] = Limits(memory=parse_memory(module_memory), open_files=module_files)
+    except ValueError as error:
+        raise click.UsageError(f"--module-memory: {error}.") from None
     store = read_trust(trust)
     try:
         return PlatformServer.open(
@@ -103,7 +110,7 @@ def run_server(server: PlatformServer, listener: socket.socket, *, announce: Cal
                 timeout_keep_alive=KEEP_ALIVE_SECONDS,
                 timeout_graceful_shutdown=SHUTDOWN_SECONDS,
             )
-            serving = _Serving(config, lambda: announce(address_of(listener)))
+            serving = _Serving(config, lambda: announce(address_of(listener)), server.stopping.set)
             serving.run(sockets=[listener])
             if not serving.started:
                 raise FailedError("The server did not start; the log above says why.")
@@ -116,11 +123,12 @@ def run_server(server: PlatformServer, listener: socket.socket, *, announce: Cal
 
 
 class _Serving(uvicorn.Server):
-    """A server that says when it is up."""
+    """A server that says when it is up, and when it begins to stop."""
 
-    def __init__(self, config: uvicorn.Config, up: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, up: Callable[[], None], stopping: Callable[[], None]) -> None:
         super().__init__(config)
         self._up = up
+        self._stopping = stopping
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, and say so."""
@@ -128,6 +136,11 @@ class _Serving(uvicorn.Server):
         if self.started:
             self._up()
             sys.stdout.flush()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop: answers that would go on for ever end by themselves."""
+        self._stopping()
+        await super().shutdown(sockets)
 
 
 def listening(host: str, port: int) -> socket.socket:

@@ -22,7 +22,7 @@ from placet.platform.module_work import ModuleWork
 from placet.platform.problems import ModuleProblem
 from placet.platform.supervisor import Supervisor
 from placet.platform.versions import Versions
-from placet.platform.workers import Worker, start_worker
+from placet.platform.workers import Worker
 from placet.store import modules, serving
 from placet.store.modules import ModuleVersion
 from placet.store.reach import NOT_REACHED
@@ -191,7 +191,7 @@ class Follower:
     def _start(self, version: ModuleVersion) -> None:
         self._tell(version.module, version.id, ServingState.COMING)
         self._versions.fetch(version)
-        worker = start_worker(self._versions.spec(version.module, version.id))
+        worker = self._supervisor.start(self._versions.spec(version.module, version.id))
         try:
             with self._lock:
                 now = self._active(version.module)

@@ -8,6 +8,7 @@ the developer's own: whoever else asks for it is told that there is none.
 import secrets
 import threading
 from collections import Counter
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -95,7 +96,9 @@ class Instances:
         *,
         lasting: timedelta = INSTANCES_LAST,
         idle: timedelta = INSTANCES_IDLE,
+        start: Callable[[WorkerSpec], Worker] = start_worker,
     ) -> None:
+        self._start_worker = start
         self._guard = guard
         self._front_end = front_end
         self._layout = layout
@@ -187,7 +190,7 @@ class Instances:
         database = directory / "database.sqlite3"
         published = None if empty else self._layout.module_database(manifest.name)
         starts_from = make_database(database, schema_of(unpacked) or "", published)
-        worker = start_worker(_spec(unpacked, database, purpose))
+        worker = self._start_worker(_spec(unpacked, database, purpose))
         started_at = self._guard.now()
         return Instance(
             id=directory.name,
@@ -245,4 +248,5 @@ def _spec(unpacked: Unpacked, database: Path, purpose: Purpose) -> WorkerSpec:
         log_path=unpacked.directory / "output.log",
         site=unpacked.site,
         debug=purpose is Purpose.DEBUG,
+        asked_limits=manifest.limits,
     )

@@ -1,4 +1,4 @@
-"""A module's manifest, `module.toml`: its name, version, entry point and timers."""
+"""A module's manifest, `module.toml`: its name, version, entry point, timers and limits."""
 
 import difflib
 import re
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import msgspec
 
 from placet.platform.durations import parse_duration
+from placet.platform.limits import LEAST_FILES, MOST_FILES, AskedLimits, parse_memory
 from placet.platform.problems import ModuleProblem, ProblemCode
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     version: str
     entrypoint: str
     timers: tuple[Timer, ...] = ()
+    limits: AskedLimits = AskedLimits()
 
 
 def read_manifest(directory: "Path") -> Manifest:
@@ -63,7 +65,7 @@ def parse_manifest(data: bytes) -> Manifest:
     if len(data) > MAX_MANIFEST_BYTES:
         _refuse(f"{MANIFEST_FILE} is larger than the {MAX_MANIFEST_BYTES // 1024} KiB allowed. Make it shorter.")
     document = _parse_toml(data)
-    _refuse_unknown_keys(document, known=("module", "timer"), where="at the top level")
+    _refuse_unknown_keys(document, known=("module", "timer", "limits"), where="at the top level")
     module = _table(document.get("module"), where="[module]")
     _refuse_unknown_keys(module, known=("name", "version", "entrypoint"), where="in [module]")
     return Manifest(
@@ -71,6 +73,7 @@ def parse_manifest(data: bytes) -> Manifest:
         version=_matching(module, "version", _VERSION, "[module]", "at most 64 of letters, digits and . + - _ !"),
         entrypoint=_reference(module, "entrypoint", "[module]", "orders.app:app"),
         timers=_timers(document.get("timer", [])),
+        limits=_limits(document.get("limits", {})),
     )
 
 
@@ -115,6 +118,21 @@ def _timer(table: "Mapping[str, Any]") -> Timer:
         every=every,
         call=_reference(table, "call", "[[timer]]", "orders.jobs:tidy"),
     )
+
+
+def _limits(value: object) -> AskedLimits:
+    table = _table(value, where="[limits]")
+    _refuse_unknown_keys(table, known=("memory", "files"), where="in [limits]")
+    memory, files = None, table.get("files")
+    if "memory" in table:
+        try:
+            memory = parse_memory(_text(table, "memory", "[limits]"))
+        except ValueError as error:
+            _refuse(f"{MANIFEST_FILE}: 'memory' in [limits]: {error}.")
+    if files is not None and (type(files) is not int or not LEAST_FILES <= files <= MOST_FILES):
+        rule = f"a whole number from {LEAST_FILES} to {MOST_FILES:,}"
+        _refuse(f"{MANIFEST_FILE}: 'files' in [limits] is {_shown(repr(files))}; it must be {rule}.")
+    return AskedLimits(memory=memory, open_files=files)
 
 
 def _table(value: object, *, where: str) -> "Mapping[str, Any]":

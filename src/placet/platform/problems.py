@@ -36,6 +36,7 @@ class ProblemCode(StrEnum):
     QUERY_TIMEOUT = "query_timeout"
     REQUEST_TOO_LARGE = "request_too_large"
     MODULE_UNAVAILABLE = "module_unavailable"
+    MODULE_CRASHING = "module_crashing"
     MODULE_BROKEN = "module_broken"
     MODULE_SILENT = "module_silent"
 
@@ -71,6 +72,7 @@ PROBLEM_KINDS: "Mapping[ProblemCode, ProblemKind]" = MappingProxyType(
         ProblemCode.QUERY_TIMEOUT: ProblemKind(title="The query took too long", status=422),
         ProblemCode.REQUEST_TOO_LARGE: ProblemKind(title="The request body is too large", status=413),
         ProblemCode.MODULE_UNAVAILABLE: ProblemKind(title="The module is not running", status=503),
+        ProblemCode.MODULE_CRASHING: ProblemKind(title="The module does not stay up", status=503),
         ProblemCode.MODULE_BROKEN: ProblemKind(title="The module broke off its answer", status=502),
         ProblemCode.MODULE_SILENT: ProblemKind(title="The module does not answer", status=504),
     }

@@ -91,9 +91,9 @@ class Proxy:
         )
         await exchange.run(self._transport(socket_path), request)
 
-    async def unavailable(self, scope: Scope, send: Send) -> None:
+    async def unavailable(self, scope: Scope, send: Send, code: ProblemCode = ProblemCode.MODULE_UNAVAILABLE) -> None:
         """Answer 503 for a module that is published but has no worker at the moment."""
-        await self._refuse(scope, send, ProblemCode.MODULE_UNAVAILABLE)
+        await self._refuse(scope, send, code)
 
     async def _websocket(self, scope: Scope, receive: Receive, send: Send, handshake: Handshake) -> None:
         async def refuse(code: ProblemCode) -> None:

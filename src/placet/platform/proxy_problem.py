@@ -16,6 +16,10 @@ _DETAILS = {
         "The module does not accept connections at the moment; it may be starting again. Try again in"
         f" {RETRY_AFTER_SECONDS} seconds. If this goes on, its log says why it does not stay up."
     ),
+    ProblemCode.MODULE_CRASHING: (
+        "The module has ended by itself again and again, and is tried less and less often until it stays up. Whoever"
+        " publishes it finds the reason with 'placet module logs'."
+    ),
     ProblemCode.MODULE_BROKEN: (
         "The module broke the connection off before it had answered. Its log says what happened; the request may"
         " have had an effect."
@@ -60,7 +64,7 @@ def is_for_a_browser(scope: MutableMapping[str, Any]) -> bool:
 
 
 def _answer(code: str, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> list[dict[str, Any]]:
-    if code == ProblemCode.MODULE_UNAVAILABLE:
+    if code in {ProblemCode.MODULE_UNAVAILABLE, ProblemCode.MODULE_CRASHING}:
         headers = [*headers, (b"retry-after", str(RETRY_AFTER_SECONDS).encode())]
     return [
         {"type": "http.response.start", "status": status, "headers": headers},

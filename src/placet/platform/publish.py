@@ -28,7 +28,7 @@ from placet.platform.steps import Step, StepName, Steps
 from placet.platform.supervisor import Supervisor
 from placet.platform.units import UnitCount
 from placet.platform.versions import Versions
-from placet.platform.workers import Worker, start_worker
+from placet.platform.workers import Worker
 from placet.store import audit, modules
 from placet.store.dialects import tell_change
 from placet.store.module_work import Work
@@ -84,6 +84,7 @@ class Publisher:
         self._guard = guard
         self._front_end = front_end
         self._layout = layout
+        self._supervisor = supervisor
         self._journals = Journals(guard.database, layout)
         self._versions = Versions(guard, layout)
         self._kept = kept
@@ -140,7 +141,7 @@ class Publisher:
             with steps.step(StepName.BUILD):
                 self._versions.fetch(version)
             with steps.step(StepName.START):
-                worker = start_worker(self._versions.spec(name, version.id))
+                worker = self._supervisor.start(self._versions.spec(name, version.id))
             try:
                 with steps.step(StepName.COMMIT):
                     decision = self._commit(work, version, None)
@@ -229,7 +230,7 @@ class Publisher:
             apply_schema(database, schema)
             self._versions.place(unpacked, name, version_id)
             with steps.step(StepName.START):
-                worker = start_worker(self._versions.spec(name, version_id))
+                worker = self._supervisor.start(self._versions.spec(name, version_id))
             yield worker
         except BaseException:
             if worker is not None:

@@ -1,5 +1,6 @@
 """The Platform Server: one installation's guard, modules and instances, wired together in one place."""
 
+import functools
 import threading
 import time
 from collections.abc import Callable
@@ -16,11 +17,14 @@ from placet.license.keys import TrustStore
 from placet.platform.front_ends import BEAT, FrontEnd
 from placet.platform.instances import INSTANCES_IDLE, INSTANCES_LAST, Instances
 from placet.platform.layout import Layout
+from placet.platform.limits import DEFAULT_LIMITS, Limits
 from placet.platform.module_databases import ModuleDatabases
 from placet.platform.people import People
 from placet.platform.product import FRONT_END_SERVERS, PLATFORM_SERVER
 from placet.platform.publish import KEPT_VERSIONS, Publisher
 from placet.platform.supervisor import Supervisor
+from placet.platform.worker_watch import LOOK_SECONDS, WorkerWatch
+from placet.platform.workers import start_worker
 from placet.store import front_ends
 from placet.store.database import Database
 from placet.store.history import Retention
@@ -53,9 +57,10 @@ def open_guard(
 class PlatformServer:
     """Everything the edges need of one server. Start it, serve, close it.
 
+    What would go on for ever ends once ``stopping`` is set.
     ``front_end_beat``: how often it tells the other servers on its database that it lives. ``listens``: whether it lets
     the database tell it of changes, beside looking for them itself. ``kept_versions``: how many of a
-    module's versions stay beside the one that serves.
+    module's versions stay beside the one that serves. ``limits``: what each module's worker may use at most.
     """
 
     def __init__(
@@ -69,22 +74,28 @@ class PlatformServer:
         front_end_beat: timedelta = BEAT,
         listens: bool = True,
         kept_versions: int = KEPT_VERSIONS,
+        limits: Limits = DEFAULT_LIMITS,
     ) -> None:
         self.guard = guard
         self.layout = layout
         self.front_end = FrontEnd(guard, layout, address=address, beat=front_end_beat)
-        self.supervisor = Supervisor()
+        self._watch = WorkerWatch()
+        start = functools.partial(start_worker, limits=limits, watch=self._watch)
+        self.supervisor = Supervisor(start=start)
         self.databases = ModuleDatabases(layout)
         self.publisher = Publisher(guard, layout, self.supervisor, self.front_end, kept=kept_versions)
         self.follower = self.publisher.follower
-        self.instances = Instances(guard, layout, self.front_end, lasting=instances_last, idle=instances_idle)
+        self.instances = Instances(
+            guard, layout, self.front_end, lasting=instances_last, idle=instances_idle, start=start
+        )
         self.people = People(guard, self.front_end)
+        self.stopping = threading.Event()
         self._closing = threading.Event()
         self._changed = threading.Event()
         self._moved = threading.Event()
         # Apart, because an instance takes seconds to stop, and what others install is to be seen at once.
         work = [("keep-up", self._keep_up), ("beat", self._beat), ("stop-expired", self._stop_expired)]
-        work += [("follow", self._follow)]
+        work += [("follow", self._follow), ("watch", self._watch_workers)]
         work += [("listen", self._listen)] if listens else []
         self._threads = [threading.Thread(target=target, name=name, daemon=True) for name, target in work]
 
@@ -116,6 +127,7 @@ class PlatformServer:
 
     def close(self) -> None:
         """Stop every worker and close the database."""
+        self.stopping.set()
         self._closing.set()
         self._changed.set()
         self._moved.set()
@@ -136,6 +148,10 @@ class PlatformServer:
         with suppress(*NOT_REACHED):
             if self.guard.refresh():
                 self.front_end.notice()
+
+    def is_serving(self, module: str) -> bool:
+        """Tell whether this server serves a module, or is about to."""
+        return self.supervisor.state(module) is not None or self.follower.is_expected(module)
 
     def front_ends(self) -> list[front_ends.FrontEnd]:
         """Answer the servers that share this one's database."""
@@ -174,6 +190,9 @@ class PlatformServer:
             self.follower.sync()
 
         self._every(FOLLOW_SECONDS, follow, failed="follow_failed", wakes=self._moved)
+
+    def _watch_workers(self) -> None:
+        self._every(LOOK_SECONDS, self._watch.look, failed="watch_failed")
 
     def _stop_expired(self) -> None:
         def end_what_is_over() -> None:

@@ -28,12 +28,13 @@ class WorkerState(StrEnum):
 
 
 class WorkerStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """The state of one key: failures in a row, the pid while it runs, and what the last failure was."""
+    """The state of one key: failures in a row, pid and bytes of memory while it runs, and the last failure."""
 
     state: WorkerState
     failures: int
     pid: int | None
     last_error: str | None
+    memory: int | None
 
 
 class Backoff(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,7 +56,8 @@ DEFAULT_BACKOFF = Backoff()
 class Supervisor:
     """Holds one worker per key. Safe to use from any thread.
 
-    `drain_seconds` is how long a replaced worker goes on accepting, for requests that have just looked up its socket.
+    `start` starts every worker, those included that are put here running. `drain_seconds` is how long
+    a replaced worker goes on accepting, for requests that have just looked up its socket.
     """
 
     def __init__(
@@ -65,7 +67,7 @@ class Supervisor:
         backoff: Backoff = DEFAULT_BACKOFF,
         drain_seconds: float = 1.0,
     ) -> None:
-        self._start = start
+        self.start = start
         self._backoff = backoff
         self._drain_seconds = drain_seconds
         self._lock = threading.Lock()
@@ -78,7 +80,7 @@ class Supervisor:
 
         Without `worker` it is started from `spec` in the background. Raises `RuntimeError` once closed.
         """
-        keeper = _Keeper(key, spec, worker, self._start, self._backoff)
+        keeper = _Keeper(key, spec, worker, self.start, self._backoff)
         with self._lock:
             if self._closed.is_set():
                 raise RuntimeError("the supervisor is closed")
@@ -173,7 +175,9 @@ class _Keeper:
         else:
             state = WorkerState.RESTARTING if failures or worker is not None else WorkerState.STARTING
         pid = worker.pid if running and worker is not None else None
-        return WorkerStatus(state=state, failures=failures, pid=pid, last_error=last_error)
+        usage = worker.usage if running and worker is not None else None
+        memory = None if usage is None else usage.memory
+        return WorkerStatus(state=state, failures=failures, pid=pid, last_error=last_error, memory=memory)
 
     def tail(self, lines: int) -> str:
         """Return the last lines of the log."""
@@ -200,7 +204,7 @@ class _Keeper:
                 return
             stable = time.monotonic() - began >= self._backoff.stable_after_seconds
             worker.stop(0)
-            self._failed(_ended(status, worker), first=stable)
+            self._failed(worker.ended_because or _ended(status, worker), first=stable)
             self._closing.wait(self._backoff.pause(self._failures))
 
     def _begin(self) -> Worker | None:
@@ -222,9 +226,11 @@ class _Keeper:
             self.worker = None
             self._failures = 1 if first else self._failures + 1
             self._last_error = error
+        again = self._backoff.pause(self._failures)
+        logs.note(self._spec.log_path, f"{error} It is started again in {again:g} seconds.")
 
 
 def _ended(status: int | None, worker: Worker) -> str:
     how = f"signal {-status}" if status is not None and status < 0 else f"status {status}"
-    last = worker.tail(1).strip()
+    last = worker.printed.strip().rpartition("\n")[2].strip()
     return f"The process ended with {how}." + (f" Its last line of output: {last[:500]}" if last else "")

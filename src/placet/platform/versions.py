@@ -37,6 +37,7 @@ class Versions:
             directory=directory / MODULE,
             entrypoint=manifest.entrypoint,
             timers=manifest.timers,
+            asked_limits=manifest.limits,
             database=self._layout.module_database(name),
             root_path=f"/apps/{name}",
             log_path=self._layout.log(name),

@@ -46,6 +46,8 @@ class WorkerOrders(msgspec.Struct, frozen=True, kw_only=True):
     debug: bool
     grace_seconds: float
     max_message_bytes: int
+    open_files: int
+    address_space: int
     timers: tuple[Schedule, ...]
 
 
@@ -180,6 +182,21 @@ def _config(application: _Application, orders: WorkerOrders) -> uvicorn.Config:
     )
 
 
+def limit(orders: WorkerOrders) -> None:
+    """Bound what this process and all it starts may use; where the machine runs out of memory, it goes first."""
+    bounds = (
+        (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_NOFILE, orders.open_files),
+        (resource.RLIMIT_AS, orders.address_space),
+    )
+    for which, wanted in bounds:
+        most = resource.getrlimit(which)[1]
+        bound = wanted if most == resource.RLIM_INFINITY else min(wanted, most)
+        resource.setrlimit(which, (bound, bound))
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("500")
+
+
 def main() -> None:
     """Serve as ordered; ends with status 1 when the module could not be started."""
     orders = msgspec.json.decode(sys.stdin.buffer.read(), type=WorkerOrders)
@@ -187,7 +204,7 @@ def main() -> None:
     for descriptor in (report_to, lifeline):
         os.set_inheritable(descriptor, False)
     sys.argv[:] = [orders.entrypoint]
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    limit(orders)
     groups: list[int] = []
     watch_server(lifeline, groups, Path(orders.socket_path).parent)
     address, group = listen_for_debugger() if orders.debug else (None, None)

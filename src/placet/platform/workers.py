@@ -10,17 +10,20 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
 
 from placet.platform import logs, worker_child
+from placet.platform.limits import DEFAULT_LIMITS, AskedLimits, Limits
 from placet.platform.manifest import Timer
 from placet.platform.problems import ModuleProblem, ProblemCode
 from placet.platform.processes import bare_environment, end_group
 from placet.platform.timers import Schedule
 from placet.platform.websocket_proxy import MAX_MESSAGE_BYTES
 from placet.platform.worker_child import Readiness, WorkerOrders
+from placet.platform.worker_watch import Usage, WorkerWatch
 
 READY_TIMEOUT_SECONDS = 30.0
 # AF_UNIX holds 108 bytes with the final zero; the name of the socket and some room come on top of the directory.
@@ -33,6 +36,7 @@ class WorkerSpec(msgspec.Struct, frozen=True, kw_only=True):
 
     `name` and `version` are what `ps` shows. `database` is the module's SQLite file, which need not exist. With `debug`
     a debug adapter listens on loopback. `grace_seconds` is what requests under way get when the worker is stopped.
+    `asked_limits` may lower what the server allows.
     """
 
     name: str
@@ -46,6 +50,7 @@ class WorkerSpec(msgspec.Struct, frozen=True, kw_only=True):
     debug: bool = False
     timers: tuple[Timer, ...] = ()
     grace_seconds: float = 5.0
+    asked_limits: AskedLimits = AskedLimits()
 
 
 class DebugAddress(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,9 +63,14 @@ class DebugAddress(msgspec.Struct, frozen=True, kw_only=True):
 class Worker:
     """A running process. Its `socket_path` accepts from the moment `start_worker` returned it."""
 
-    def __init__(self, spec: WorkerSpec, process: "subprocess.Popen[bytes]", home: Path, lifeline: int) -> None:
+    def __init__(
+        self, spec: WorkerSpec, process: "subprocess.Popen[bytes]", home: Path, lifeline: int, limits: Limits
+    ) -> None:
         assert process.stdout is not None  # noqa: S101 - start_worker asked for the pipe
         self.spec = spec
+        self.limits = limits
+        self.usage: Usage | None = None
+        self.ended_because: str | None = None
         self.pid = process.pid
         self.socket_path = home / "http.sock"
         self.debugger: DebugAddress | None = None
@@ -83,6 +93,16 @@ class Worker:
             return self._process.wait(timeout_seconds)
         return None
 
+    def end(self, reason: str, groups: Iterable[int]) -> None:
+        """End the process and those groups by force, because it `reason` ("used 2 GiB of the 1 GiB …")."""
+        with self._stopping:
+            if self._stopped or self.ended_because is not None:
+                return
+            self.ended_because = f"It {reason}, and was ended."
+            for group in groups:
+                end_group(group)
+            logs.note(self.spec.log_path, self.ended_because)
+
     def stop(self, grace_seconds: float | None = None) -> None:
         """End the process and all it started: politely, and after the grace by force. Safe to call twice."""
         grace = self.spec.grace_seconds if grace_seconds is None else grace_seconds
@@ -102,6 +122,13 @@ class Worker:
             self._pump.join(timeout=1)
             shutil.rmtree(self._home, ignore_errors=True)
             self._stopped = True
+            if ran and self.ended_because is None:
+                logs.note(self.spec.log_path, f"Version {self.spec.version} was stopped.")
+
+    @property
+    def printed(self) -> str:
+        """The last 8 KiB that the process has printed."""
+        return self._pump.recent
 
     def tail(self, lines: int = 100) -> str:
         """Return the last lines of the log, those of earlier workers of the same log included."""
@@ -128,30 +155,40 @@ class Worker:
             advice = "Let the application start first and do lasting work afterwards."
         else:
             status = self.wait(1)
+            if self.ended_because is not None:
+                return self._start_failed(f"{self.ended_because} It was still starting.")
             ended = "no status" if status is None else f"signal {-status}" if status < 0 else f"status {status}"
             happened = f"{self.spec.entrypoint} ended its process with {ended} while it started."
             advice = "The last lines of its output say more."
+        return self._start_failed(f"{happened} {advice}")
+
+    def _start_failed(self, detail: str) -> ModuleProblem:
         self.stop(0)
-        return ModuleProblem(
-            ProblemCode.START_FAILED, f"{happened} {advice}", step="start", output=self._pump.recent or None
-        )
+        return ModuleProblem(ProblemCode.START_FAILED, detail, step="start", output=self._pump.recent or None)
 
 
 def start_worker(
-    spec: WorkerSpec, *, python: str = sys.executable, ready_timeout_seconds: float = READY_TIMEOUT_SECONDS
+    spec: WorkerSpec,
+    *,
+    limits: Limits = DEFAULT_LIMITS,
+    watch: WorkerWatch | None = None,
+    python: str = sys.executable,
+    ready_timeout_seconds: float = READY_TIMEOUT_SECONDS,
 ) -> Worker:
     """Start a module version and return once its application has started and its socket accepts.
 
     The process gets nothing of the server's environment but PATH, LANG, LC_*, TZ; it finds its name and database in
-    `PLACET_MODULE` and `PLACET_MODULE_DATABASE`. It ends when the server ends, however that happens. Raises
+    `PLACET_MODULE` and `PLACET_MODULE_DATABASE`. It may use as much as `limits` say, lowered by what the module asks
+    for; `watch` holds it to that. It ends when the server ends, however that happens. Raises
     `ModuleProblem` (import_failed, entrypoint_missing, start_failed) and leaves no process and no file then.
     """
+    limits = limits.lowered(spec.asked_limits)
     spec.log_path.parent.mkdir(parents=True, exist_ok=True)
     home = _private_directory()
     report_read, report_write = os.pipe()
     lifeline_read, lifeline_write = os.pipe()
     try:
-        process = _spawn(spec, home, python, (report_write, lifeline_read))
+        process = _spawn(spec, home, limits, python, (report_write, lifeline_read))
     except BaseException:
         os.close(report_read)
         os.close(lifeline_write)
@@ -160,7 +197,9 @@ def start_worker(
     finally:
         os.close(report_write)
         os.close(lifeline_read)
-    worker = Worker(spec, process, home, lifeline_write)
+    worker = Worker(spec, process, home, lifeline_write, limits)
+    if watch is not None:
+        watch.add(worker)
     try:
         worker.become_ready(report_read, ready_timeout_seconds)
     except BaseException:
@@ -168,15 +207,18 @@ def start_worker(
         raise
     finally:
         os.close(report_read)
+    logs.note(spec.log_path, f"Version {spec.version} was started as process {worker.pid}.")
     return worker
 
 
-def _spawn(spec: WorkerSpec, home: Path, python: str, descriptors: tuple[int, int]) -> "subprocess.Popen[bytes]":
+def _spawn(
+    spec: WorkerSpec, home: Path, limits: Limits, python: str, descriptors: tuple[int, int]
+) -> "subprocess.Popen[bytes]":
     module = {"PLACET_MODULE": spec.name, "PLACET_MODULE_DATABASE": str(spec.database.absolute())}
     title = f"{spec.name} {spec.version}"  # for whoever looks at the list of processes; the child does not read it
     for_debugger = ("-X", "frozen_modules=off") if spec.debug else ()
     with tempfile.TemporaryFile() as orders:
-        orders.write(msgspec.json.encode(_orders(spec, home / "http.sock")))
+        orders.write(msgspec.json.encode(_orders(spec, home / "http.sock", limits)))
         orders.seek(0)
         return subprocess.Popen(
             [python, "-I", "-u", *for_debugger, str(Path(worker_child.__file__)), title, *map(str, descriptors)],
@@ -190,7 +232,7 @@ def _spawn(spec: WorkerSpec, home: Path, python: str, descriptors: tuple[int, in
         )
 
 
-def _orders(spec: WorkerSpec, socket_path: Path) -> WorkerOrders:
+def _orders(spec: WorkerSpec, socket_path: Path, limits: Limits) -> WorkerOrders:
     return WorkerOrders(
         entrypoint=spec.entrypoint,
         directory=str(spec.directory.resolve()),
@@ -199,6 +241,8 @@ def _orders(spec: WorkerSpec, socket_path: Path) -> WorkerOrders:
         root_path=spec.root_path.rstrip("/"),
         debug=spec.debug,
         grace_seconds=spec.grace_seconds,
+        open_files=limits.open_files,
+        address_space=limits.address_space,
         max_message_bytes=MAX_MESSAGE_BYTES,
         timers=tuple(
             Schedule(name=timer.name, every_seconds=timer.every.total_seconds(), call=timer.call)

@@ -20,6 +20,7 @@ from placet.web.api.front_ends import FrontEndController, OperationController
 from placet.web.api.instances import DebugController, RunController
 from placet.web.api.license import LicenseController
 from placet.web.api.metering import BlockController, MeterController
+from placet.web.api.module_logs import ModuleLogController
 from placet.web.api.modules import ModuleController, publishes
 from placet.web.api.operations import health, metrics, ready
 from placet.web.api.people import TokenController, UserController, audit_events, clean_up
@@ -41,6 +42,7 @@ API: list[Any] = [
     FrontEndController,
     OperationController,
     ModuleController,
+    ModuleLogController,
     publishes,
     QueryController,
     RunController,

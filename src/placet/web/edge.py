@@ -12,6 +12,7 @@ from urllib.parse import quote
 import msgspec
 
 from placet.platform.instances import Instance, UnknownInstance
+from placet.platform.problems import ProblemCode
 from placet.platform.proxy import READ_TIMEOUT_SECONDS, Proxy, Receive, Scope, Send
 from placet.platform.proxy_problem import ProblemPage, is_for_a_browser, page_answer
 from placet.platform.server import PlatformServer
@@ -73,12 +74,15 @@ class Edge:
         if area == PERSONAL:
             await self._pass_on_to_instance(name, scope, receive, send)
             return
-        if not self._is_published(name):
+        if not self._server.is_serving(name):
             await self._not_found(scope, refusing(scope, send), area, name)
             return
         socket = await self._socket_for(name)
         if socket is None:
-            await self._proxy.unavailable(scope, send)
+            status = self._server.supervisor.state(name)
+            crashes = status is not None and status.state is WorkerState.CRASH_LOOP
+            code = ProblemCode.MODULE_CRASHING if crashes else ProblemCode.MODULE_UNAVAILABLE
+            await self._proxy.unavailable(scope, send, code)
             return
         await self._proxy(scope, receive, send, socket_path=socket, root_path=f"/{area}/{name}")
 
@@ -127,16 +131,12 @@ class Edge:
         supervisor = self._server.supervisor
         for _ in range(round(START_WAIT_SECONDS / START_LOOK_SECONDS)):
             socket, status = supervisor.socket_for(name), supervisor.state(name)
-            if socket is not None or not self._is_published(name):
+            if socket is not None or not self._server.is_serving(name):
                 return socket
             if status is not None and status.state is WorkerState.CRASH_LOOP:
                 return socket
             await asyncio.sleep(START_LOOK_SECONDS)
         return supervisor.socket_for(name)
-
-    def _is_published(self, name: str) -> bool:
-        server = self._server
-        return server.supervisor.state(name) is not None or server.follower.is_expected(name)
 
     def _instance(self, instance_id: str) -> Instance | None:
         try:

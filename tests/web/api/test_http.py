@@ -22,7 +22,10 @@ EVERYBODYS = [
     *(("GET", f"/api/v1/{kind}/{NOBODYS_ID}") for kind in ("runs", "debug-sessions")),
     *(("DELETE", f"/api/v1/{kind}/{NOBODYS_ID}") for kind in ("runs", "debug-sessions")),
     *(("POST", f"/api/v1/{name}") for name in ("modules", "runs", "debug-sessions", "modules/none/queries")),
-    *(("GET", f"/api/v1/{name}") for name in ("modules/none/units", "modules/none/versions", "publishes")),
+    *(
+        ("GET", f"/api/v1/{name}")
+        for name in ("modules/none/units", "modules/none/versions", "modules/none/logs", "publishes")
+    ),
     ("POST", "/api/v1/modules/none/rollback"),
     ("DELETE", "/api/v1/modules/none"),
     ("GET", "/api/v1/modules/none/queries"),

@@ -117,6 +117,12 @@ MODULE_ADVICE: Mapping[ProblemCode, Advice] = MappingProxyType(
             "Try again in a few seconds. If it stays so, the module's log says why.",
             SERVER_ADMINISTRATOR,
         ),
+        ProblemCode.MODULE_CRASHING: Advice(
+            "The module is published, and its process has ended by itself at least five times in a row. It is tried "
+            "again every half minute.",
+            "Read the module's log with 'placet module logs NAME'; publish a version that stays up, or roll back.",
+            SERVER_ADMINISTRATOR,
+        ),
         ProblemCode.MODULE_BROKEN: Advice(
             "The module's process ended or closed the connection before its answer was complete.",
             "Try again. If it happens again, the module's log holds the error; its developer has to correct it.",

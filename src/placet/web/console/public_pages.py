@@ -28,6 +28,11 @@ PUBLIC_TEXTS: Mapping[str, PublicText] = MappingProxyType(
             "Not available at the moment",
             "Try again in a few seconds. If it goes on, tell whoever looks after this site.",
         ),
+        ProblemCode.MODULE_CRASHING: PublicText(
+            "Not available",
+            "It stopped working by itself, again and again. Trying again does not help: tell whoever looks "
+            "after this site.",
+        ),
         ProblemCode.MODULE_BROKEN: PublicText(
             "Something went wrong",
             "What you did may have had an effect: look before you do it again. If it happens again, tell whoever looks "

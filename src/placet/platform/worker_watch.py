@@ -1,0 +1,120 @@
+"""Looks after what workers use, and ends those that pass their limits.
+
+Each look reads `/proc` once for all workers. A worker's processes are those of the session it leads. Their resident
+pages are added up; only where that sum is too much are they counted exactly, each shared page by its share, so that a
+module that forks is not charged twice for what its processes share (proc(5): `smaps_rollup`, `Pss`).
+"""
+
+import os
+import threading
+from collections import defaultdict
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+
+from placet.platform.limits import Limits, size_text
+
+LOOK_SECONDS = 0.5
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+
+
+class Usage(msgspec.Struct, frozen=True, kw_only=True):
+    """What a worker uses: bytes of memory, processes, and open files of its first process."""
+
+    memory: int
+    processes: int
+    open_files: int
+
+
+class Watched(Protocol):
+    """A worker, as the watch sees it."""
+
+    pid: int
+    limits: Limits
+    usage: Usage | None
+
+    def is_alive(self) -> bool:
+        """Whether its first process runs."""
+
+    def end(self, reason: str, groups: Iterable[int]) -> None:
+        """End it by force, with the process groups that it consists of."""
+
+
+class WorkerWatch:
+    """The watch over the workers of one server. `look` is meant for twice a second."""
+
+    def __init__(self) -> None:
+        self._workers: set[Watched] = set()
+        self._lock = threading.Lock()
+
+    def add(self, worker: Watched) -> None:
+        """Watch a worker until it has ended."""
+        with self._lock:
+            self._workers.add(worker)
+
+    def look(self) -> None:
+        """Note what each worker uses, and end those that use too much."""
+        with self._lock:
+            self._workers = {worker for worker in self._workers if worker.is_alive()}
+            workers = list(self._workers)
+        sessions = _sessions({worker.pid for worker in workers}) if workers else {}
+        for worker in workers:
+            members = sessions.get(worker.pid, [])
+            if members and worker.is_alive():
+                worker.usage = _used(worker.pid, members)
+                reason = _passed(worker.usage, worker.limits, members)
+                if reason is not None:
+                    worker.end(reason, {member.group for member in members})
+
+
+class _Member(msgspec.Struct, frozen=True):
+    pid: int
+    group: int
+    resident: int
+
+
+def _sessions(leaders: set[int]) -> dict[int, list[_Member]]:
+    found: dict[int, list[_Member]] = defaultdict(list)
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it has just ended
+            # After the name in parentheses, which may hold anything: state, parent, group, session, … resident pages.
+            fields = (process / "stat").read_bytes().rpartition(b")")[2].split()
+            session = int(fields[3])
+            if session in leaders and fields[0] != b"Z":
+                found[session].append(_Member(int(process.name), int(fields[2]), int(fields[21]) * _PAGE))
+    return found
+
+
+def _used(leader: int, members: list[_Member]) -> Usage:
+    files = 0
+    with suppress(OSError):
+        files = sum(1 for _ in Path(f"/proc/{leader}/fd").iterdir())
+    memory = sum(member.resident for member in members)
+    return Usage(memory=memory, processes=len(members), open_files=files)
+
+
+def _passed(usage: Usage, limits: Limits, members: list[_Member]) -> str | None:
+    if usage.memory > limits.memory:
+        memory = sum(map(_proportional, members))
+        if memory > limits.memory:
+            return f"used {size_text(memory)} of the {size_text(limits.memory)} of memory it may use"
+    if usage.processes > limits.processes:
+        return f"had {usage.processes:,} processes of the {limits.processes:,} it may have"
+    if usage.open_files >= limits.open_files:
+        return f"had {usage.open_files:,} of the {limits.open_files:,} open files it may have"
+    return None
+
+
+def _proportional(member: _Member) -> int:
+    try:
+        for line in Path(f"/proc/{member.pid}/smaps_rollup").read_bytes().splitlines():
+            if line.startswith(b"Pss:"):
+                return int(line.split()[1]) * 1024
+    except FileNotFoundError:
+        return member.resident if Path(f"/proc/{member.pid}").exists() else 0
+    except OSError:
+        return 0  # it has just ended
+    return member.resident
