@@ -297,6 +297,17 @@ def test_a_token_revoked_here_counts_nothing_more(server: PlatformServer) -> Non
     run(server, scene)
 
 
+def test_the_token_of_a_user_deactivated_here_counts_nothing_more(server: PlatformServer) -> None:
+    async def scene(application: Application) -> None:
+        server.front_end.beat()
+        server.people.add("ann", Role.DEVELOPER, actor="test")
+        assert (await application.ask("k1")).status == 201
+        server.people.deactivate("ann", actor="test")
+        assert (await application.ask("k2")).status == 401
+
+    run(server, scene)
+
+
 def test_a_token_revoked_elsewhere_counts_for_a_second_at_most(server: PlatformServer) -> None:
     async def scene(application: Application) -> None:
         loop = asyncio.get_running_loop()
