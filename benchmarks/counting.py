@@ -72,10 +72,11 @@ def _cases(guard: Guard, floor: floors.Floor, aim_at_hot_row: Aim | None = None)
         "a bare transaction: conditional UPDATE, INSERT of the key",
         per_second=True,
     )
-    for size in (100, 1_000):
-        with guard.block("calls", holder="bench", size=size) as counter:
+    for size, most in ((100, 100), (100, 1_000), (1_000, 1_000)):
+        with guard.block("calls", holder="bench", size=size, most=most) as counter:
+            sizes = f"{size:,}" if size == most else f"{size:,} that grow to {most:,}"
             yield Case(
-                f"units of blocks of {size:,}, leased durably",
+                f"units of blocks of {sizes}, leased durably",
                 alone(_taking(counter.take), units=UNITS),
                 alone(_taking(floors.Counter().take), units=UNITS),
                 "a counter in memory, with a lock",

@@ -42,6 +42,19 @@ def test_units_of_many_blocks_are_all_counted(metered: Guard) -> None:
     assert metered.open_blocks() == []
 
 
+def test_blocks_that_do_not_last_grow_and_shrink_again(metered: Guard, clock: Clock) -> None:
+    sizes = []
+    with metered.block("calls", holder="worker", size=2, most=5) as counter:
+        for waits in (0.0, 0.0, 0.0, 0.5, 0.5):
+            clock.go_on(timedelta(seconds=waits))
+            counter.take()
+            sizes += [block.size for block in metered.open_blocks()]
+            if counter.left:
+                counter.take(counter.left)
+    assert sizes == [2, 4, 5, 2, 2]
+    assert used(metered) == sum(sizes)
+
+
 def test_the_last_block_is_what_is_left_and_then_it_is_refused(metered: Guard) -> None:
     with metered.block("calls", holder="worker", size=10) as counter:
         for _ in range(25):

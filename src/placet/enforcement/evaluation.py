@@ -105,27 +105,34 @@ def with_usage(status: Status, facts: Facts) -> Status:
 
     Nothing but ``facts.usage`` and ``facts.meters`` may differ from the facts that ``status`` was made of.
     """
-    terms = status.license.terms if status.license is not None else None
-    granted = terms if status.state in _LIMITS_JUDGED else None
-    case = _Case(facts=facts, terms=terms, rejection=None, now=status.evaluated_at, policy=status.policy)
+    judged = status.state in _LIMITS_JUDGED
+    used = {name: _used(found, facts, judged) for name, found in status.features.items()}
     return _with_features(
         status,
         {
-            feature.name: (
-                status.features[feature.name] if isinstance(feature, Switch) else _feature(feature, case, granted)
-            )
-            for feature in status.product.features
+            name: _using(status.features[name], units, judged)
+            for name, units in used.items()
+            if units is not None and units != status.features[name].used
         },
     )
+
+
+def _used(found: FeatureStatus, facts: Facts, judged: bool) -> int | None:  # noqa: FBT001
+    """The units of a feature in use: of a metered one, in its period under way. Of a switch there are none."""
+    if found.kind == "switch":
+        return None
+    if found.kind != "metered":
+        return facts.usage.get(found.name, 0)
+    meter = facts.meters.get(found.name)
+    if not judged or meter is None or found.period_starts_at is None:
+        return 0
+    return meter.used if meter.period_starts_at >= found.period_starts_at else 0
 
 
 def with_used(status: Status, used: Mapping[str, int]) -> Status:
     """The same license at the same moment, with so many units of some features in use, as far as limits are judged."""
     judged = status.state in _LIMITS_JUDGED
-    return _with_features(
-        status,
-        {**status.features, **{name: _using(status.features[name], units, judged) for name, units in used.items()}},
-    )
+    return _with_features(status, {name: _using(status.features[name], units, judged) for name, units in used.items()})
 
 
 def _using(found: FeatureStatus, used: int, judged: bool) -> FeatureStatus:  # noqa: FBT001
@@ -134,8 +141,14 @@ def _using(found: FeatureStatus, used: int, judged: bool) -> FeatureStatus:  # n
     return msgspec.structs.replace(found, used=used, over_limit=over, exceeded=exceeded)
 
 
-def _with_features(status: Status, features: Mapping[str, FeatureStatus]) -> Status:
-    """The same license with its limits judged anew; the notices of the state are about no feature, and stay."""
+def _with_features(status: Status, changed: Mapping[str, FeatureStatus]) -> Status:
+    """The same license with its limits judged anew; the notices of the state are about no feature, and stay.
+
+    Where no limit that has changed is passed, nor was, no notice changes.
+    """
+    features = {**status.features, **changed}
+    if not any(found.over_limit or status.features[name].over_limit for name, found in changed.items()):
+        return msgspec.structs.replace(status, features=features) if changed else status
     terms = status.license.terms if status.license is not None else None
     case = _Case(
         facts=Facts(serial_number=status.serial_number),

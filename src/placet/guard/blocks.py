@@ -9,6 +9,8 @@ from placet.enforcement import Decision, Refused
 from placet.store.metering import Block
 
 LOOKS_AGAIN_SECONDS = 1.0
+SOON_SECONDS = 0.01
+"""A block that is used up within this time is followed by one twice as large, where it may be."""
 
 
 class Blocks(Protocol):
@@ -32,18 +34,22 @@ class Blocks(Protocol):
 
 
 class BlockCounter:
-    """Hands out the units of one block after another. Safe for threads.
+    """Hands out the units of one block after another, of ``size`` or, where they do not last, up to ``most`` units.
+
+    Safe for threads.
 
     ``take`` costs two comparisons and a subtraction; every so many units it leases the next block. Once a second it
     looks at the license again, in memory: one that ends, or is replaced, and a period that ends, end the block.
     """
 
-    def __init__(self, blocks: Blocks, feature: str, *, holder: str, size: int) -> None:
+    def __init__(self, blocks: Blocks, feature: str, *, holder: str, size: int, most: int | None = None) -> None:
         self._blocks = blocks
         self._clock = blocks.clock
         self._feature = feature
         self._holder = holder
-        self._size = size
+        self._smallest = self._size = size
+        self._most = max(size, most or size)
+        self._taken_at = float("-inf")
         self._mutex = threading.Lock()
         self._block: Block | None = None
         self._left = 0
@@ -74,6 +80,7 @@ class BlockCounter:
             return
         if self._left:
             self._give_back()
+        self._adapt()
         size = max(self._size, amount)
         try:
             self._block, until = self._blocks.next_block(
@@ -82,8 +89,15 @@ class BlockCounter:
         except Refused:
             self._give_back()
             raise
-        self._left = self._block.size
+        self._left, self._taken_at = self._block.size, self._clock()
         self._until = min(until, self._clock() + LOOKS_AGAIN_SECONDS)
+
+    def _adapt(self) -> None:
+        """Ask for more where the last block was used up soon, for less where it lasted: what a crash costs is short."""
+        if self._clock() - self._taken_at < SOON_SECONDS:
+            self._size = min(self._most, self._size * 2)
+        else:
+            self._size = max(self._smallest, self._size // 2)
 
     def _is_usable(self) -> bool:
         """Whether the block may still be used; one that the license allows no longer is given back at once."""

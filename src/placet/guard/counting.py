@@ -122,6 +122,7 @@ class _Tally:
 
     def __init__(self, status: Status, held: dict[tuple[str, str], int]) -> None:
         self._before = self._status = status
+        self._used: dict[str, int] = {}
         self._held = held
         self.amounts: dict[tuple[str, str], int] = {}
 
@@ -129,22 +130,22 @@ class _Tally:
         """Decide by what those before it have left."""
         mine = {name: (name, asked.holder) for name in asked.amounts}
         wanted = {name: Amount(units, self._held[mine[name]]) for name, units in asked.amounts.items()}
+        if self._used:
+            self._status = with_used(self._before, self._used)
         decision = decide(self._status, asked.operation, wanted)
         if decision.allowed:
-            used = {}
             for name, amount in wanted.items():
-                used[name] = (self._status.features[name].used or 0) + amount.requested - amount.held
+                self._used[name] = (self._status.features[name].used or 0) + amount.requested - amount.held
                 self.amounts[mine[name]] = self._held[mine[name]] = amount.requested
-            self._status = with_used(self._status, used)
         return decision
 
     def changes(self) -> dict[str, usage.Change]:
         """The units to add by limit. One that is over its limit already may still go down."""
         changes = {}
-        for name in {feature for feature, _ in self.amounts}:
-            before, after = self._before.features[name], self._status.features[name]
-            units = (after.used or 0) - (before.used or 0)
-            changes[name] = usage.Change(units, after.tolerated_limit if units > 0 else None)
+        for name, used in self._used.items():
+            before = self._before.features[name]
+            units = used - (before.used or 0)
+            changes[name] = usage.Change(units, before.tolerated_limit if units > 0 else None)
         return changes
 
 

@@ -91,12 +91,16 @@ class Metering(Judge):
     # Blocks
 
     @contextmanager
-    def block(self, feature: str, /, *, holder: str, size: int = DEFAULT_BLOCK) -> Iterator[BlockCounter]:
+    def block(
+        self, feature: str, /, *, holder: str, size: int = DEFAULT_BLOCK, most: int | None = None
+    ) -> Iterator[BlockCounter]:
         """Count in memory: units are leased durably ``size`` at a time, and what is left is given back at the end.
+
+        Where ``most`` is larger, a block that is used up within 10 ms is followed by one twice as large, up to it.
 
         A crash costs at most one block, which stays counted as used until somebody settles it (:meth:`settle_block`).
         """
-        counter = BlockCounter(self, feature, holder=holder, size=size)
+        counter = BlockCounter(self, feature, holder=holder, size=size, most=most)
         try:
             yield counter
         finally:
