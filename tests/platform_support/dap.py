@@ -57,10 +57,10 @@ class DapClient:
                     return body
             self._receive()
 
-    def attach(self) -> None:
-        """Initialize and attach, up to where breakpoints may be set."""
+    def attach(self, **arguments: Any) -> None:
+        """Initialize and attach, up to where breakpoints may be set; ``arguments`` as in a launch.json."""
         self.request("initialize", adapterID="placet-tests", pathFormat="path", linesStartAt1=True)
-        self._attaching = self.send("attach", justMyCode=False)
+        self._attaching = self.send("attach", **({"justMyCode": False} | arguments))
         self.event("initialized")
 
     def configured(self) -> None:

@@ -14,6 +14,7 @@ from placet.cli.output import json_option, print_reasons, printable
 
 if TYPE_CHECKING:
     import httpx2
+    from websockets.sync.client import ClientConnection
 
 DEFAULT_SERVER = "http://127.0.0.1:8000"
 TIMEOUT_SECONDS = 700.0
@@ -113,6 +114,13 @@ class Client:
         answer = self._send("GET", path, None, {})
         self._json_of(answer)
         return answer.content
+
+    def websocket(self, path: str) -> "ClientConnection":
+        """Open a WebSocket at ``path``; raises what ``websockets`` raises where the server does not agree."""
+        from websockets.sync.client import connect  # noqa: PLC0415
+
+        headers = {"Authorization": f"Bearer {self._token}"} if self._token else {}
+        return connect(self.server.replace("http", "ws", 1) + path, additional_headers=headers, proxy=None)
 
     def _send(self, method: str, path: str, data: bytes | None, headers: dict[str, str]) -> "httpx2.Response":
         import httpx2  # noqa: PLC0415

@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from placet.cli import module_instances
+from placet.cli import module_debug, module_instances
 from placet.cli.archive import archive_of, source_argument
 from placet.cli.client import Client, client_command
 from placet.cli.module_logs import logs
@@ -21,7 +21,7 @@ def module() -> None:
     """Publish, run and debug modules, and test their queries."""
 
 
-for _command in (module_instances.run, module_instances.debug, module_instances.runs, module_instances.stop, logs):
+for _command in (module_instances.run, module_debug.debug, module_instances.runs, module_instances.stop, logs):
     module.add_command(_command)
 
 

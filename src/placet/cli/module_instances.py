@@ -1,4 +1,4 @@
-"""``placet module run``, ``debug``, ``runs``, ``stop``: a developer's private instances."""
+"""``placet module run``, ``runs``, ``stop``: a developer's private instances."""
 
 from typing import Any
 
@@ -16,12 +16,14 @@ _DATABASES = {
     "schema": "one of its own, made from schema.sql",
 }
 
-_empty = click.option("--empty", is_flag=True, help="Make its database from schema.sql, without the published data.")
+empty_option = click.option(
+    "--empty", is_flag=True, help="Make its database from schema.sql, without the published data."
+)
 
 
 @click.command()
 @source_argument
-@_empty
+@empty_option
 @client_command
 def run(client: Client, source: str, *, empty: bool, as_json: bool) -> None:
     """Run a module privately, beside what is published."""
@@ -29,24 +31,8 @@ def run(client: Client, source: str, *, empty: bool, as_json: bool) -> None:
     if as_json:
         print_json(started)
         return
-    _tell(client, started)
-    _tell_how_it_ends(started)
-    print_warnings(started["warnings"])
-
-
-@click.command()
-@source_argument
-@_empty
-@client_command
-def debug(client: Client, source: str, *, empty: bool, as_json: bool) -> None:
-    """Run a module privately under a debugger."""
-    started = client.call("POST", SESSIONS, content=archive_of(source), flags={"empty": empty})
-    if as_json:
-        print_json(started)
-        return
-    _tell(client, started)
-    click.echo(f"Attach your editor's debugger to {started['host']}:{started['port']} (Debug Adapter Protocol).")
-    _tell_how_it_ends(started)
+    tell_started(client, started)
+    tell_how_it_ends(started)
     print_warnings(started["warnings"])
 
 
@@ -82,13 +68,15 @@ def stop(client: Client, instance_id: str, *, as_json: bool) -> None:
         click.echo("Stopped.")
 
 
-def _tell(client: Client, started: dict[str, Any]) -> None:
+def tell_started(client: Client, started: dict[str, Any]) -> None:
+    """Say where an instance is, whose, and what its database began with."""
     click.echo(f"{started['module']} {started['version']} runs at {client.server}{started['link']}")
     click.echo("The link lets in whoever has it: it is yours alone.")
     click.echo(f"Its database is {_DATABASES[started['database']]}.")
 
 
-def _tell_how_it_ends(started: dict[str, Any]) -> None:
+def tell_how_it_ends(started: dict[str, Any]) -> None:
+    """Say what ends an instance."""
     click.echo(f"Stop it with: placet module stop {started['id']}")
     minutes = started["idle_seconds"] / 60
     click.echo(f"Otherwise it is stopped at {started['expires_at']}, or after {minutes:g} minutes without a request.")

@@ -109,11 +109,14 @@ class Instances:
         self._starting: Counter[str] = Counter()
         self._lock = threading.Lock()
 
-    def start(self, archive: bytes, purpose: Purpose, *, actor: str, empty: bool = False) -> Instance:
+    def start(
+        self, archive: bytes, purpose: Purpose, *, actor: str, empty: bool = False, wait: bool = False
+    ) -> Instance:
         """Start an instance of a module's zip, on a snapshot of the published module's database.
 
-        With ``empty``, or where none is published, its database is made from ``schema.sql`` alone. Raises ``Refused``
-        (the license), ``ModuleProblem`` (the module) or :class:`TooManyInstances`.
+        With ``empty``, or where none is published, its database is made from ``schema.sql`` alone. With ``wait`` a
+        module that is debugged is imported when an editor has attached. Raises ``Refused`` (the license),
+        ``ModuleProblem`` (the module) or :class:`TooManyInstances`.
         """
         self._guard.require(purpose)
         self._front_end.require()
@@ -121,7 +124,7 @@ class Instances:
         directory = self._layout.runs / secrets.token_hex(16)
         try:
             decision = self._seats.take(directory.name, purpose, actor=actor)
-            instance = self._start(archive, purpose, directory, actor=actor, decision=decision, empty=empty)
+            instance = self._start(archive, purpose, directory, actor=actor, decision=decision, empty=empty, wait=wait)
         except BaseException:
             self._seats.give_back(directory.name)
             remove_tree(directory)
@@ -181,7 +184,15 @@ class Instances:
             remove_tree(leftover)
 
     def _start(
-        self, archive: bytes, purpose: Purpose, directory: Path, *, actor: str, decision: Decision, empty: bool
+        self,
+        archive: bytes,
+        purpose: Purpose,
+        directory: Path,
+        *,
+        actor: str,
+        decision: Decision,
+        empty: bool,
+        wait: bool,
     ) -> Instance:
         unpacked = open_archive(archive, directory)
         install_only(unpacked, self._layout.cache)
@@ -190,7 +201,7 @@ class Instances:
         database = directory / "database.sqlite3"
         published = None if empty else self._layout.module_database(manifest.name)
         starts_from = make_database(database, schema_of(unpacked) or "", published)
-        worker = self._start_worker(_spec(unpacked, database, purpose))
+        worker = self._start_worker(_spec(unpacked, database, purpose, wait=wait))
         started_at = self._guard.now()
         return Instance(
             id=directory.name,
@@ -236,7 +247,7 @@ class Instances:
             audit.record(connection, event, now=now, actor=actor, subject=instance.module, version=instance.version)
 
 
-def _spec(unpacked: Unpacked, database: Path, purpose: Purpose) -> WorkerSpec:
+def _spec(unpacked: Unpacked, database: Path, purpose: Purpose, *, wait: bool) -> WorkerSpec:
     manifest = unpacked.package.manifest
     return WorkerSpec(
         name=manifest.name,
@@ -249,4 +260,5 @@ def _spec(unpacked: Unpacked, database: Path, purpose: Purpose) -> WorkerSpec:
         site=unpacked.site,
         debug=purpose is Purpose.DEBUG,
         asked_limits=manifest.limits,
+        wait=wait and purpose is Purpose.DEBUG,
     )

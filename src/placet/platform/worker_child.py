@@ -44,6 +44,7 @@ class WorkerOrders(msgspec.Struct, frozen=True, kw_only=True):
     socket_path: str
     root_path: str
     debug: bool
+    wait: bool
     grace_seconds: float
     max_message_bytes: int
     open_files: int
@@ -52,12 +53,13 @@ class WorkerOrders(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Readiness(msgspec.Struct, frozen=True, kw_only=True):
-    """Told once: the application has started and the socket accepts, or why not.
+    """The application has started and the socket accepts, or why not; before that, that it is `waiting` for an editor.
 
     `debugger` is host and port of the debug adapter, `debugger_group` the process group it runs in.
     """
 
     failure: Failure | None = None
+    waiting: bool = False
     debugger: tuple[str, int] | None = None
     debugger_group: int | None = None
 
@@ -132,6 +134,13 @@ def listen_for_debugger() -> tuple[tuple[str, int], int]:
     host, port = debugpy.listen(("127.0.0.1", 0))  # noqa: T100 - the debugger is what was asked for
     adapter: Any = api._adapter_process  # noqa: SLF001 - debugpy offers no other way to know it
     return (str(host), int(port)), int(adapter.pid)
+
+
+def wait_for_editor() -> None:
+    """Wait until an editor has attached and set its breakpoints."""
+    import debugpy  # noqa: PLC0415, T100
+
+    debugpy.wait_for_client()  # noqa: T100
 
 
 def serve(orders: WorkerOrders, report: "Callable[[Failure | None], None]") -> None:
@@ -211,13 +220,20 @@ def main() -> None:
     groups += [group] if group else []
     failed = False
 
+    def tell(failure: Failure | None = None, *, waiting: bool = False) -> None:
+        readiness = Readiness(failure=failure, waiting=waiting, debugger=address, debugger_group=group)
+        with os.fdopen(report_to, "wb", closefd=not waiting) as file:
+            file.write(msgspec.json.encode(readiness) + b"\n")
+
     def report(failure: Failure | None) -> None:
         nonlocal failed
         failed = failure is not None
-        readiness = Readiness(failure=failure, debugger=address, debugger_group=group)
-        with os.fdopen(report_to, "wb") as file:
-            file.write(msgspec.json.encode(readiness))
+        with contextlib.suppress(BrokenPipeError):  # a session that waited may have been given up meanwhile
+            tell(failure)
 
+    if orders.wait:
+        tell(waiting=True)
+        wait_for_editor()
     serve(orders, report)
     # Threads that the module left must not keep the process.
     sys.stdout.flush()

@@ -16,6 +16,7 @@ from pathlib import Path
 import msgspec
 
 from placet.platform import logs, worker_child
+from placet.platform.failures import Failure
 from placet.platform.limits import DEFAULT_LIMITS, AskedLimits, Limits
 from placet.platform.manifest import Timer
 from placet.platform.problems import ModuleProblem, ProblemCode
@@ -35,7 +36,8 @@ class WorkerSpec(msgspec.Struct, frozen=True, kw_only=True):
     """What to run: `directory` is the unpacked module, `site` its installed requirements, `root_path` the prefix.
 
     `name` and `version` are what `ps` shows. `database` is the module's SQLite file, which need not exist. With `debug`
-    a debug adapter listens on loopback. `grace_seconds` is what requests under way get when the worker is stopped.
+    a debug adapter listens on loopback; with `wait` the module is imported when an editor has attached.
+    `grace_seconds` is what requests under way get when the worker is stopped.
     `asked_limits` may lower what the server allows.
     """
 
@@ -48,6 +50,7 @@ class WorkerSpec(msgspec.Struct, frozen=True, kw_only=True):
     log_path: Path
     site: Path | None = None
     debug: bool = False
+    wait: bool = False
     timers: tuple[Timer, ...] = ()
     grace_seconds: float = 5.0
     asked_limits: AskedLimits = AskedLimits()
@@ -74,6 +77,8 @@ class Worker:
         self.pid = process.pid
         self.socket_path = home / "http.sock"
         self.debugger: DebugAddress | None = None
+        self.is_waiting = False
+        self.problem: ModuleProblem | None = None
         self._process = process
         self._home = home
         self._lifeline = lifeline
@@ -135,7 +140,10 @@ class Worker:
         return logs.tail(self.spec.log_path, lines)
 
     def become_ready(self, report: int, timeout_seconds: float) -> None:
-        """Wait for the process to report on the descriptor `report` and raise `ModuleProblem` unless it is ready."""
+        """Wait for the process to report on the descriptor `report` and raise `ModuleProblem` unless it is ready.
+
+        One that waits for an editor is let be: what it reports afterwards is noted in `problem`.
+        """
         told = _read_report(report, time.monotonic() + timeout_seconds)
         try:
             readiness = msgspec.json.decode(told or b"", type=Readiness)
@@ -143,11 +151,28 @@ class Worker:
             raise self._no_report(timed_out=told is None, timeout_seconds=timeout_seconds) from None
         self._debugger_group = readiness.debugger_group
         if readiness.failure is not None:
-            self._pump.join(timeout=1)
-            raise readiness.failure.as_problem(self.spec.entrypoint, step="start", output=self._pump.recent)
+            raise self._failed(readiness.failure)
         if readiness.debugger is not None:
             host, port = readiness.debugger
             self.debugger = DebugAddress(host=host, port=port)
+        if readiness.waiting:
+            self.is_waiting = True
+            report = os.dup(report)
+            threading.Thread(target=self._become_ready_later, args=(report,), name="report", daemon=True).start()
+
+    def _become_ready_later(self, report: int) -> None:
+        """Note how the module started, once the editor let it. It has all the time that the editor takes."""
+        with os.fdopen(report, "rb") as file:
+            told = file.readline(_MAX_REPORT)
+        with contextlib.suppress(msgspec.DecodeError):  # it ended: that it is not alive any more says so
+            readiness = msgspec.json.decode(told, type=Readiness)
+            if readiness.failure is not None:
+                self.problem = self._failed(readiness.failure)
+        self.is_waiting = False
+
+    def _failed(self, failure: Failure) -> ModuleProblem:
+        self._pump.join(timeout=1)
+        return failure.as_problem(self.spec.entrypoint, step="start", output=self._pump.recent)
 
     def _no_report(self, *, timed_out: bool, timeout_seconds: float) -> ModuleProblem:
         if timed_out:
@@ -240,6 +265,7 @@ def _orders(spec: WorkerSpec, socket_path: Path, limits: Limits) -> WorkerOrders
         socket_path=str(socket_path),
         root_path=spec.root_path.rstrip("/"),
         debug=spec.debug,
+        wait=spec.wait,
         grace_seconds=spec.grace_seconds,
         open_files=limits.open_files,
         address_space=limits.address_space,
@@ -260,9 +286,9 @@ def _private_directory() -> Path:
 
 
 def _read_report(descriptor: int, deadline: float) -> bytes | None:
-    """Read to the end of the report; None when the deadline passes first."""
+    """Read a report, which is one line; None when the deadline passes first."""
     told = bytearray()
-    while len(told) <= _MAX_REPORT:
+    while len(told) <= _MAX_REPORT and not told.endswith(b"\n"):
         ready, _, _ = select.select([descriptor], [], [], max(0.0, deadline - time.monotonic()))
         if not ready:
             return None

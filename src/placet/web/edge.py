@@ -5,6 +5,7 @@
 """
 
 import asyncio
+import re
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -28,6 +29,7 @@ START_WAIT_SECONDS = 5.0
 START_LOOK_SECONDS = 0.05
 
 _VARY = (b"vary", b"Accept")
+_TUNNEL = re.compile("/api/v1/debug-sessions/[^/]+/tunnel")
 _NO_WEBSOCKET = {
     "type": "/problems/not_found",
     "title": "Not Found",
@@ -60,7 +62,7 @@ class Edge:
         _, area, *rest = [*scope["path"].split("/", 3), ""][:4]
         answer = refusing(scope, send)
         if area not in {APPS, PERSONAL} or not rest or not rest[0]:
-            if scope["type"] == "websocket":
+            if scope["type"] == "websocket" and not _TUNNEL.fullmatch(scope["path"]):
                 await _answer_problem(answer, _NO_WEBSOCKET)
             else:
                 await self._front(scope, receive, send)

@@ -7,16 +7,19 @@ it prints; to everybody else there is none of that id.
 from datetime import datetime
 from typing import Any
 
-from litestar import Controller, Request, delete, get, post
+from litestar import Controller, Request, WebSocket, delete, get, post, websocket
 from litestar.params import RawBody
 
 from placet.license.instants import rfc3339
 from placet.platform.instances import NO_SUCH_INSTANCE, Instance, Purpose, UnknownInstance
 from placet.platform.server import PlatformServer
+from placet.store.credentials import Kind
 from placet.web.access import Access, Caller, caller_of, requires
 from placet.web.api.parameters import ARCHIVE_BODY, InstanceId, Server, flags
 from placet.web.personal import link_of
+from placet.web.problems import to_problem
 from placet.web.render import notice_members
+from placet.web.tunnel import carry
 
 AnyRequest = Request[Any, Any, Any]
 
@@ -58,9 +61,21 @@ class DebugController(Controller):
     def start(self, server: Server, request: AnyRequest, body: RawBody) -> dict[str, Any]:
         """Run the module whose zip is the body under a debugger, and answer where its DAP server listens.
 
-        ``?empty`` without published data.
+        ``?empty`` without published data, ``?wait``: the module is imported when an editor has attached.
         """
         return _started(server, request, body, Purpose.DEBUG)
+
+    @websocket("/{instance_id:str}/tunnel", opt=requires(Access.SIGNED_IN))
+    async def tunnel(self, socket: WebSocket[Any, Any, Any], server: Server, instance_id: InstanceId) -> None:
+        """Carry the bytes of the Debug Adapter Protocol between the developer's editor and the debugger.
+
+        By token alone: a browser opens WebSockets for any site's page and sends its cookies along.
+        """
+        caller, instance = caller_of(socket), server.instances.find(instance_id, Purpose.DEBUG)
+        if not _owns(instance, caller) or caller.credential.kind is not Kind.TOKEN or instance.debugger is None:
+            raise UnknownInstance(NO_SUCH_INSTANCE)
+        with instance.activity.use():
+            await carry(socket, instance.debugger.host, instance.debugger.port)
 
     @get(opt=requires(Access.SIGNED_IN))
     async def sessions(self, server: Server, request: AnyRequest) -> list[dict[str, Any]]:
@@ -80,8 +95,8 @@ class DebugController(Controller):
 
 def _started(server: PlatformServer, request: AnyRequest, body: bytes, purpose: Purpose) -> dict[str, Any]:
     server.notice()
-    caller, given = caller_of(request), flags(request, "empty")
-    return _instance(server.instances.start(body, purpose, actor=caller.name, empty=given["empty"]), caller)
+    caller, names = caller_of(request), ("empty", "wait") if purpose is Purpose.DEBUG else ("empty",)
+    return _instance(server.instances.start(body, purpose, actor=caller.name, **flags(request, *names)), caller)
 
 
 def _stopped(server: PlatformServer, request: AnyRequest, instance_id: str, purpose: Purpose) -> dict[str, Any]:
@@ -131,6 +146,7 @@ def _instance(instance: Instance, caller: Caller) -> dict[str, Any]:
     if instance.debugger is not None:
         debugger = instance.debugger
         members |= {"host": debugger.host, "port": debugger.port, "remote_root": str(instance.directory)}
+        members["waiting"] = instance.worker.is_waiting
     return members
 
 
@@ -140,5 +156,9 @@ def _instant(moment: datetime) -> str:
 
 def _with_output(server: PlatformServer, request: AnyRequest, instance_id: str, purpose: Purpose) -> dict[str, Any]:
     instance, caller = _found(server, request, instance_id, purpose), caller_of(request)
-    output = {"output": instance.worker.tail(200)} if _owns(instance, caller) else {}
-    return _instance(instance, caller) | output
+    if not _owns(instance, caller):
+        return _instance(instance, caller)
+    told: dict[str, Any] = {"output": instance.worker.tail(200)}
+    if instance.worker.problem is not None:
+        told["problem"] = to_problem(instance.worker.problem).document()
+    return _instance(instance, caller) | told
