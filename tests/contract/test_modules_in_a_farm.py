@@ -13,6 +13,7 @@ import pytest
 from contract.archives import APP, archive_of, directory_of, files_of, zipped
 from contract.driver import EVERYTHING, ServerProcess, VendorDirectory, wait_for
 from contract.surfaces import as_problem
+from contract.traffic import Traffic
 from placet.cli.events import events_of
 from placet.platform.steps import StepName
 from store_support.postgres import shared_server
@@ -188,3 +189,41 @@ def test_the_units_are_explained_before_and_after(farm: MakeServer) -> None:
     assert (rehearsed["units_before"], rehearsed["units"]) == (3, 5)
     assert (len(rehearsed["elements_before"]), len(rehearsed["elements"])) == (3, 5)
     assert server.units() == 3
+
+
+def test_no_request_fails_while_versions_come_and_go(farm: MakeServer) -> None:
+    one, two = farm(), farm()
+    assert one.publish(versioned(1)).status_code == 201
+    wait_for(lambda: version_at(two) == "1.0.0")
+    addresses = [f"{server.address}/apps/shop/" for server in (one, one, two, two)]
+    with ExitStack() as users:
+        traffic = [users.enter_context(Traffic(address)) for address in addresses]
+        for number in range(2, 5):
+            assert two.publish(versioned(number)).status_code == 201
+        assert one.cli("module", "rollback", "shop", "2.0.0").status == 0
+    assert [user.answers.keys() for user in traffic] == [{200}] * 4
+    assert (version_at(one), version_at(two)) == ("2.0.0", "2.0.0")
+
+
+SLOW = """
+import asyncio
+
+async def app(scope, receive, send):
+    if scope["type"] != "http":
+        return
+    await asyncio.sleep(float(scope["query_string"] or b"0"))
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b"slow"})
+"""
+
+
+def test_a_request_under_way_is_answered_by_the_version_it_began_with(farm: MakeServer) -> None:
+    server = farm()
+    assert server.publish(versioned(1, **{"shop/app.py": SLOW})).status_code == 201
+    answers: list[str] = []
+    asking = Thread(target=lambda: answers.append(server.api("GET", "/apps/shop/?12", token=None).text))
+    asking.start()
+    assert server.publish(versioned(2)).status_code == 201
+    assert version_at(server) == "2.0.0"
+    asking.join()
+    assert answers == ["slow"]

@@ -136,15 +136,19 @@ class Follower:
         self._tell_all()
 
     def others(self, name: str, version_id: str, *, within_seconds: float) -> list[Serving]:
-        """Wait until every other living server serves a version or has failed to; answers how far each is."""
-        deadline = time.monotonic() + within_seconds
-        while True:
-            with self._guard.database.read() as connection:
+        """Wait until every other living server serves a version or has failed to; answers how far each is.
+
+        While the database cannot be reached, what was last known of them is.
+        """
+        deadline, others, is_known = time.monotonic() + within_seconds, list[Serving](), False
+        while time.monotonic() < deadline:
+            with suppress(*NOT_REACHED), self._guard.database.read() as connection:
                 found = serving.of_version(connection, name, version_id)
-            others = [item for item in found if item.front_end != self._front_end.id]
-            if all(item.state is not ServingState.COMING for item in others) or time.monotonic() > deadline:
-                return others
+                others, is_known = [item for item in found if item.front_end != self._front_end.id], True
+            if is_known and all(item.state is not ServingState.COMING for item in others):
+                break
             time.sleep(LOOK_SECONDS)
+        return others
 
     # For itself
 

@@ -50,6 +50,7 @@ class Proxy:
         self._transports: dict[Path, httpx2.AsyncHTTPTransport] = {}
         self._closing: set[asyncio.Task[None]] = set()
         self._websockets: Counter[Path] = Counter()
+        self._exchanges: Counter[Path] = Counter()
 
     async def __call__(
         self,
@@ -89,7 +90,17 @@ class Proxy:
             content=exchange.request_body() if exchange.has_body else None,
             extensions={"target": target, "timeout": _timeouts(read_timeout_seconds)},
         )
-        await exchange.run(self._transport(socket_path), request)
+        self._exchanges[socket_path] += 1
+        try:
+            await exchange.run(self._transport(socket_path), request)
+        finally:
+            self._exchanges[socket_path] -= 1
+            if not self._exchanges[socket_path]:
+                del self._exchanges[socket_path]
+
+    def is_busy(self, socket_path: Path) -> bool:
+        """Whether requests are under way to a worker. May be asked from any thread. WebSockets are not counted."""
+        return socket_path in self._exchanges
 
     async def unavailable(self, scope: Scope, send: Send, code: ProblemCode = ProblemCode.MODULE_UNAVAILABLE) -> None:
         """Answer 503 for a module that is published but has no worker at the moment."""

@@ -8,7 +8,7 @@ a crash :meth:`Publisher.recover` takes it back, or, where the transaction was c
 import sqlite3
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import msgspec
@@ -33,6 +33,7 @@ from placet.store import audit, modules
 from placet.store.dialects import tell_change
 from placet.store.module_work import Work
 from placet.store.modules import ModuleVersion
+from placet.store.reach import NOT_REACHED
 from placet.store.serving import Serving, ServingState
 
 PUBLISH = "publish"
@@ -272,7 +273,8 @@ class Publisher:
         """Switch over to what was committed, here and on the other servers; the version before is drained."""
         with steps.step(StepName.SWITCH):
             self.follower.switch(version.module, version.id, worker)
-            self._versions.remove_forgotten(version.module)
+            with suppress(*NOT_REACHED):  # else with the next publish, or the next start
+                self._versions.remove_forgotten(version.module)
         with steps.step(StepName.FRONT_ENDS):
             others = self.follower.others(version.module, version.id, within_seconds=self._farm_seconds)
             serving = sum(item.state is ServingState.SERVING for item in others)

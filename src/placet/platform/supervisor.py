@@ -51,13 +51,15 @@ class Backoff(msgspec.Struct, frozen=True, kw_only=True):
 
 
 DEFAULT_BACKOFF = Backoff()
+_DRAIN_LOOK_SECONDS = 0.1
 
 
 class Supervisor:
     """Holds one worker per key. Safe to use from any thread.
 
     `start` starts every worker, those included that are put here running. `drain_seconds` is how long
-    a replaced worker goes on accepting, for requests that have just looked up its socket.
+    a replaced worker goes on accepting, for requests that have just looked up its socket. Then it is stopped as soon as
+    `busy` says that no request to its socket is under way, at last after `longest_drain_seconds`.
     """
 
     def __init__(
@@ -66,10 +68,13 @@ class Supervisor:
         start: Callable[[WorkerSpec], Worker] = start_worker,
         backoff: Backoff = DEFAULT_BACKOFF,
         drain_seconds: float = 1.0,
+        longest_drain_seconds: float = 60.0,
     ) -> None:
         self.start = start
         self._backoff = backoff
         self._drain_seconds = drain_seconds
+        self._longest_drain_seconds = longest_drain_seconds
+        self.busy: Callable[[Path], bool] = lambda _: False
         self._lock = threading.Lock()
         self._keepers: dict[str, _Keeper] = {}
         self._draining: set[threading.Thread] = set()
@@ -137,6 +142,10 @@ class Supervisor:
 
     def _drain(self, keeper: "_Keeper") -> None:
         self._closed.wait(self._drain_seconds)
+        deadline, worker = time.monotonic() + self._longest_drain_seconds, keeper.worker
+        while worker is not None and self.busy(worker.socket_path) and time.monotonic() < deadline:
+            if self._closed.wait(_DRAIN_LOOK_SECONDS):
+                break
         keeper.close()
         with self._lock:
             self._draining.discard(threading.current_thread())

@@ -52,6 +52,7 @@ class Edge:
         self._front = front
         self._problem_page = problem_page
         self._proxy = Proxy(problem_page=problem_page)
+        server.supervisor.busy = self._proxy.is_busy
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one connection."""
