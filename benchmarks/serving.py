@@ -21,6 +21,7 @@ from placet.cli.serving import listening
 from placet.license import SigningKey, TrustStore, issue
 from placet.platform.server import PlatformServer
 from placet.store.credentials import Role
+from placet.web.capped_http import CappedHttp
 
 
 def placet(directory: Path) -> tuple[Any, str]:
@@ -72,7 +73,7 @@ def main(kind: str, directory: str) -> None:
     listener = listening("127.0.0.1", 0)
     threading.Thread(target=_stop_with_input, daemon=True).start()
     print(listener.getsockname()[1], token, flush=True)
-    config = uvicorn.Config(application, log_config=None, access_log=False, server_header=False)
+    config = uvicorn.Config(application, log_config=None, access_log=False, server_header=False, http=CappedHttp)
     uvicorn.Server(config).run(sockets=[listener])
 
 

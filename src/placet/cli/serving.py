@@ -26,6 +26,7 @@ from placet.store.credentials import Kind, Role
 from placet.store.database import DatabaseUnusable
 from placet.store.history import Retention
 from placet.web.app import create_app
+from placet.web.capped_http import CappedHttp
 
 KEEP_ALIVE_SECONDS = 30
 SHUTDOWN_SECONDS = 15
@@ -103,6 +104,7 @@ def run_server(server: PlatformServer, listener: socket.socket, *, announce: Cal
                 log_config=None,
                 access_log=False,
                 server_header=False,
+                http=CappedHttp,
                 ws="websockets-sansio",
                 ws_max_size=MAX_MESSAGE_BYTES,
                 ws_ping_interval=PING_SECONDS,
