@@ -1,5 +1,6 @@
 """Several guards, in one process or many, on one database."""
 
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -9,6 +10,7 @@ from builders import DAY, limit, switch
 from guard_support.guards import Clock, allocate, install, opened, used
 from placet.enforcement import Code, State
 from placet.guard import Guard
+from placet.guard.snapshot import Snapshot
 from store_support.children import children
 from store_support.databases import database_traffic
 
@@ -133,3 +135,44 @@ def test_each_guard_goes_by_the_clock_and_each_by_the_newest_license(guard: Guar
     assert guard.license_id == other.license_id
     assert guard.check("debug").code is Code.FEATURE_NOT_LICENSED
     assert guard.check("publish", software_units=6).limit == 5
+
+
+class Interrupted(Guard):
+    """A guard whose next look at the facts waits, after it has seen them, until it is let go on."""
+
+    pause: tuple[threading.Event, threading.Event] | None = None
+
+    def _load(self, known: Snapshot | None) -> Snapshot:
+        found, pause = super()._load(known), self.pause
+        if pause is not None:
+            self.pause = None
+            pause[0].set()
+            assert pause[1].wait(10)
+        return found
+
+
+def test_what_a_guard_has_changed_is_known_to_whoever_asks_while_another_reads_it(licensed: Guard) -> None:
+    guard = Interrupted(licensed.database, licensed.product, licensed.trust, clock=licensed.clock)
+    allocate(guard, "orders", 100)
+    has_seen, go_on = threading.Event(), threading.Event()
+    guard.pause = (has_seen, go_on)
+    reading = threading.Thread(target=guard.status)
+    reading.start()
+    assert has_seen.wait(10)
+    threading.Timer(0.1, go_on.set).start()
+    assert guard.status().features["software_units"].used == 100
+    reading.join()
+
+
+def test_what_is_changed_while_another_reads_is_not_taken_for_known(licensed: Guard) -> None:
+    guard = Interrupted(licensed.database, licensed.product, licensed.trust, clock=licensed.clock)
+    has_seen, go_on = threading.Event(), threading.Event()
+    guard.pause = (has_seen, go_on)
+    reading = threading.Thread(target=guard.reload)
+    reading.start()
+    assert has_seen.wait(10)
+    allocate(guard, "orders", 100)
+    go_on.set()
+    reading.join()
+    assert not guard.check("publish", software_units=1).allowed
+    assert guard.status().features["software_units"].used == 100

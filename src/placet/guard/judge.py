@@ -1,5 +1,6 @@
 """What every part of a guard stands on: the facts as one snapshot, kept up to date, and judged by the rules."""
 
+import itertools
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -54,7 +55,8 @@ class Judge:
         self._totals = self._limits | {seats.name for seats in product.seats}
         self._loading = threading.Lock()
         self._answers: Mapping[str, Answer] = {}
-        self._is_outdated = False
+        self._numbers = itertools.count(1)
+        self._change = self._known_change = 0  # the newest of its own changes, and that which the snapshot has
         self._folded_in: datetime | None = None
         with database.write() as connection:
             ensure_installation(connection, self.now())
@@ -99,13 +101,7 @@ class Judge:
     def reload(self) -> None:
         """Read the facts anew and swap the snapshot."""
         with self._loading:
-            was_outdated, self._is_outdated = self._is_outdated, False
-            try:
-                self._snapshot = self._load(self._snapshot)
-            except BaseException:
-                self._is_outdated = self._is_outdated or was_outdated
-                raise
-            self._answers = self._snapshot.answers
+            self._reload()
 
     def refresh(self) -> bool:
         """Read the facts anew if anything, in any process, has changed the database; answers whether it has."""
@@ -141,7 +137,7 @@ class Judge:
 
         The path of a switch asks nobody: it is emptied, so that the next switch comes by here as well.
         """
-        self._is_outdated = True
+        self._change = next(self._numbers)
         self._answers = {}
 
     def _current(self) -> Snapshot:
@@ -149,10 +145,20 @@ class Judge:
 
         While the database cannot be reached, what was known before is the best there is to answer by.
         """
-        if self._is_outdated:
-            with suppress(*NOT_REACHED):
-                self.reload()
+        if self._known_change != self._change:
+            with suppress(*NOT_REACHED), self._loading:  # who waited for another to load finds it done
+                if self._known_change != self._change:
+                    self._reload()
         return self._snapshot
+
+    def _reload(self) -> None:
+        """Swap the snapshot. What is changed meanwhile is not in it: in this order, nobody takes it for known."""
+        change = self._change
+        self._snapshot = self._load(self._snapshot)
+        self._known_change = change
+        self._answers = self._snapshot.answers
+        if change != self._change:
+            self._answers = {}
 
     def _load(self, known: Snapshot | None) -> Snapshot:
         with self.database.read() as connection:
