@@ -61,7 +61,7 @@ def test_entry_points_outside_the_form_are_refused(entrypoint: str) -> None:
     [
         (HEAD + 'entry_point = "x"', "Did you mean 'entrypoint'?"),
         (HEAD + 'verison = "x"', "Did you mean 'version'?"),
-        (HEAD + 'zzz = "x"', "Known there: name, version, entrypoint."),
+        (HEAD + 'zzz = "x"', "Known there: name, version, entrypoint, database."),
         (HEAD + '[[timers]]\nname = "x"', "Did you mean 'timer'?"),
         (HEAD + '[timer]\nname = "x"', "two brackets"),
         (HEAD + "timer = 1", "'timer' in [module] is not known"),

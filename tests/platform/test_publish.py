@@ -215,7 +215,7 @@ def test_a_database_is_put_aside_with_what_a_killed_process_left(server: Platfor
     aside = server.publisher.delete("shop", actor="maria")
     assert aside is not None
     assert list(database.parent.iterdir()) == []
-    assert execute(aside, "SELECT * FROM prices") == [(7,)]
+    assert execute(server.layout.deleted / aside, "SELECT * FROM prices") == [(7,)]
 
 
 def test_nobody_publishes_while_a_module_is_deleted(server: PlatformServer) -> None:

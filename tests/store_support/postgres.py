@@ -139,10 +139,16 @@ class PostgresServer:
         """The URL of a database; with ``port`` by way of a proxy."""
         return f"postgresql://{role}:{password}@{HOST}:{port or self.port}/{database}"
 
-    def new_database(self, template: str = "template1") -> str:
+    def new_database(self, template: str = "template1", *, owner: str = ROLE) -> str:
         """Make a database and answer its name: an empty one, or a copy of another that nobody is connected to."""
         name = f"placet_{next(self._numbers)}"
-        self.run(f"CREATE DATABASE {name} OWNER {ROLE} TEMPLATE {template}")
+        self.run(f"CREATE DATABASE {name} OWNER {owner} TEMPLATE {template}")
+        return name
+
+    def new_role(self) -> str:
+        """Make a role that may create roles, with the password all have, and answer its name."""
+        name = f"placet_owner_{next(self._numbers)}"
+        self.run(f"CREATE ROLE {name} LOGIN CREATEROLE PASSWORD '{PASSWORD}'")
         return name
 
     def empty(self, database: str) -> None:

@@ -137,7 +137,8 @@ def delete(client: Client, name: str, *, as_json: bool) -> None:
         print_json(done)
         return
     kept = done["database_kept_as"]
-    click.echo(f"Deleted {name}." + (f" Its database is kept on the server as deleted/{kept}." if kept else ""))
+    where = "deleted/" if str(kept).endswith(".sqlite3") else "the schema "
+    click.echo(f"Deleted {name}." + (f" Its database is kept on the server as {where}{kept}." if kept else ""))
 
 
 def _quoted(name: str) -> str:

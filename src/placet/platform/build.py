@@ -4,16 +4,18 @@ All of it happens below one directory and in processes of their own; nothing of 
 """
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 
 from placet.platform.inspection import count_units, inspect_module
+from placet.platform.manifest import DATABASES
 from placet.platform.package import Package, unpack
 from placet.platform.problems import ModuleProblem, ProblemCode
 from placet.platform.processes import bare_environment, run_bounded
 from placet.platform.requirements import install_requirements
-from placet.platform.schema import read_schema_file
+from placet.platform.schema import Entity, declared_entities, read_schema_file
 from placet.platform.units import UnitCount
 
 MODULE = "module"
@@ -54,9 +56,14 @@ def install_only(unpacked: Unpacked, cache: Path) -> bool:
     return install_requirements(unpacked.module, unpacked.directory / SITE, cache=cache)
 
 
-def measure(unpacked: Unpacked) -> UnitCount:
-    """Import the module in a process of its own, its requirements installed, and count its Software Units."""
+def measure(unpacked: Unpacked, entities: Callable[[str], tuple[Entity, ...]] = declared_entities) -> UnitCount:
+    """Import the module in a process of its own, its requirements installed, and count its Software Units.
+
+    ``entities`` answers what a schema declares that is not for SQLite: only a database server can tell.
+    """
     inspection = inspect_module(unpacked.module, unpacked.package.manifest, site=unpacked.site)
+    if unpacked.package.manifest.database != DATABASES[0]:
+        inspection = msgspec.structs.replace(inspection, entities=entities(schema_of(unpacked) or ""))
     return count_units(unpacked.module, unpacked.package.manifest, inspection)
 
 

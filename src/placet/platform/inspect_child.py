@@ -20,12 +20,13 @@ from placet.platform.schema import Entity, declared_entities, read_schema_file
 
 
 class Orders(msgspec.Struct, frozen=True, kw_only=True):
-    """What to inspect: absolute paths, and the memory the process may use, in bytes."""
+    """What to inspect: absolute paths, the memory the process may use, in bytes, and whether the schema is SQLite's."""
 
     directory: str
     entrypoint: str
     site: str | None
     memory_bytes: int
+    entities: bool = True
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,7 +42,7 @@ def inspect(orders: Orders) -> Answer:
     directory = Path(orders.directory)
     try:
         script = read_schema_file(directory)
-        entities = () if script is None else declared_entities(script)
+        entities = () if script is None or not orders.entities else declared_entities(script)
     except ModuleProblem as problem:
         place = {"file": problem.file, "line": problem.line, "position": problem.position}
         return Answer(failure=msgspec.convert({"code": problem.code, "message": problem.detail, **place}, Failure))

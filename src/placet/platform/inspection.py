@@ -9,7 +9,7 @@ import msgspec
 
 from placet.platform import inspect_child
 from placet.platform.inspect_child import Answer, Orders
-from placet.platform.manifest import Manifest
+from placet.platform.manifest import DATABASES, Manifest
 from placet.platform.problems import ModuleProblem, ProblemCode
 from placet.platform.processes import Finished, bare_environment, run_bounded
 from placet.platform.schema import Entity
@@ -46,6 +46,7 @@ def inspect_module(
         entrypoint=manifest.entrypoint,
         site=None if site is None else str(site.resolve()),
         memory_bytes=memory_bytes,
+        entities=manifest.database == DATABASES[0],
     )
     with tempfile.TemporaryDirectory(prefix="placet-inspect-", ignore_cleanup_errors=True) as home:
         finished = run_bounded(

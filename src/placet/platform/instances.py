@@ -21,11 +21,13 @@ from placet.guard import Guard
 from placet.platform.activity import Activity
 from placet.platform.build import Unpacked, compile_module, install_only, open_archive, schema_of
 from placet.platform.front_ends import FrontEnd
-from placet.platform.instance_database import StartsFrom, make_database
+from placet.platform.instance_database import StartsFrom
 from placet.platform.instance_seats import InstanceSeats
 from placet.platform.layout import Layout, remove_tree
+from placet.platform.module_databases import ModuleDatabases
 from placet.platform.workers import DebugAddress, Worker, WorkerSpec, start_worker
 from placet.store import audit
+from placet.store.reach import NOT_REACHED
 
 MOST_INSTANCES = 20
 MOST_OF_ONE_DEVELOPER = 5
@@ -107,6 +109,7 @@ class Instances:
         self._instances: dict[str, Instance] = {}
         self._seats = InstanceSeats(guard)
         self._starting: Counter[str] = Counter()
+        self._databases = ModuleDatabases(guard.database, layout)
         self._lock = threading.Lock()
 
     def start(
@@ -127,7 +130,7 @@ class Instances:
             instance = self._start(archive, purpose, directory, actor=actor, decision=decision, empty=empty, wait=wait)
         except BaseException:
             self._seats.give_back(directory.name)
-            remove_tree(directory)
+            self._remove(directory)
             raise
         finally:
             with self._lock:
@@ -181,7 +184,7 @@ class Instances:
         leftovers = list(self._layout.runs.iterdir())
         self._seats.forget({leftover.name for leftover in leftovers})
         for leftover in leftovers:
-            remove_tree(leftover)
+            self._remove(leftover)
 
     def _start(
         self,
@@ -198,10 +201,9 @@ class Instances:
         install_only(unpacked, self._layout.cache)
         compile_module(unpacked)
         manifest = unpacked.package.manifest
-        database = directory / "database.sqlite3"
-        published = None if empty else self._layout.module_database(manifest.name)
-        starts_from = make_database(database, schema_of(unpacked) or "", published)
-        worker = self._start_worker(_spec(unpacked, database, purpose, wait=wait))
+        schema, kind = schema_of(unpacked) or "", manifest.database
+        database, starts_from = self._databases.copy_for(directory, manifest.name, kind, schema, empty=empty)
+        worker = self._start_worker(_spec(unpacked, database.address, purpose, wait=wait))
         started_at = self._guard.now()
         return Instance(
             id=directory.name,
@@ -239,7 +241,13 @@ class Instances:
     def _end(self, instance: Instance) -> None:
         instance.worker.stop()
         self._seats.give_back(instance.id)
-        remove_tree(self._layout.runs / instance.id)
+        self._remove(self._layout.runs / instance.id)
+
+    def _remove(self, directory: Path) -> None:
+        """Remove all that is an instance's own. Where its database is not reached, the next start does."""
+        with suppress(*NOT_REACHED):
+            self._databases.remove_copy(directory.name)
+            remove_tree(directory)
 
     def _record(self, event: audit.Event, actor: str, instance: Instance) -> None:
         with self._guard.database.write() as connection:
@@ -247,7 +255,7 @@ class Instances:
             audit.record(connection, event, now=now, actor=actor, subject=instance.module, version=instance.version)
 
 
-def _spec(unpacked: Unpacked, database: Path, purpose: Purpose, *, wait: bool) -> WorkerSpec:
+def _spec(unpacked: Unpacked, database: str, purpose: Purpose, *, wait: bool) -> WorkerSpec:
     manifest = unpacked.package.manifest
     return WorkerSpec(
         name=manifest.name,

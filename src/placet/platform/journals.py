@@ -15,8 +15,10 @@ import msgspec
 import structlog
 
 from placet.platform.layout import Layout, remove_empty, remove_tree, write_durably
+from placet.platform.manifest import DATABASES
+from placet.platform.module_databases import ModuleDatabases
+from placet.platform.problems import ModuleProblem
 from placet.platform.product import SOFTWARE_UNITS
-from placet.platform.schema import undo_schema
 from placet.store import modules, usage
 from placet.store.database import Database
 
@@ -26,13 +28,15 @@ log = structlog.get_logger()
 class Journal(msgspec.Struct, frozen=True, kw_only=True):
     """What a publish is about to change.
 
-    ``created`` are the entities its schema adds. Where it is the ``first``, the module's database is all its own.
+    ``created`` are the entities its schema adds, in a ``database`` of that kind. Where it
+    is the ``first``, the module's database is all its own.
     """
 
     version_id: str
     module: str
     created: list[str]
     first: bool
+    database: str = DATABASES[0]
 
 
 class Journals:
@@ -82,15 +86,14 @@ class Journals:
         for path in sorted(self._layout.journals.glob("*.json")):
             try:
                 self.settle(path.stem)
-            except sqlite3.Error as error:
+            except (sqlite3.Error, ModuleProblem) as error:
                 log.warning("publish_not_taken_back", journal=path.name, error=str(error))
         for torn in self._layout.journals.glob("*.tmp"):
             torn.unlink()
 
     def _take_back(self, journal: Journal) -> None:
-        database = self._layout.module_database(journal.module)
-        if journal.first or database.exists():
-            undo_schema(database, journal.created, existed=not journal.first)
+        database = ModuleDatabases(self._database, self._layout).of_kind(journal.module, journal.database)
+        database.undo(journal.created, existed=not journal.first)
         directory = self._layout.version(journal.module, journal.version_id)
         remove_tree(directory)
         remove_empty(directory.parent)

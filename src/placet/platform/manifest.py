@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 MANIFEST_FILE = "module.toml"
 MAX_MANIFEST_BYTES = 64 * 1024
 MAX_TIMERS = 1000
+DATABASES = ("sqlite", "postgresql")
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 _VERSION = re.compile(r"[0-9A-Za-z](?:[0-9A-Za-z.+!_-]{0,62}[0-9A-Za-z])?")
 _REFERENCE = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*", re.ASCII)
@@ -35,13 +36,17 @@ class Timer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
-    """What `module.toml` says. `entrypoint` is `package.module:attribute`, an ASGI application."""
+    """What `module.toml` says. `entrypoint` is `package.module:attribute`, an ASGI application.
+
+    `database` is the kind that the module keeps its data in.
+    """
 
     name: str
     version: str
     entrypoint: str
     timers: tuple[Timer, ...] = ()
     limits: AskedLimits = AskedLimits()
+    database: str = DATABASES[0]
 
 
 def read_manifest(directory: "Path") -> Manifest:
@@ -67,14 +72,24 @@ def parse_manifest(data: bytes) -> Manifest:
     document = _parse_toml(data)
     _refuse_unknown_keys(document, known=("module", "timer", "limits"), where="at the top level")
     module = _table(document.get("module"), where="[module]")
-    _refuse_unknown_keys(module, known=("name", "version", "entrypoint"), where="in [module]")
+    _refuse_unknown_keys(module, known=("name", "version", "entrypoint", "database"), where="in [module]")
     return Manifest(
         name=_matching(module, "name", _NAME, "[module]", "a lower-case letter, then at most 62 of a-z 0-9 _ -"),
         version=_matching(module, "version", _VERSION, "[module]", "at most 64 of letters, digits and . + - _ !"),
         entrypoint=_reference(module, "entrypoint", "[module]", "orders.app:app"),
         timers=_timers(document.get("timer", [])),
         limits=_limits(document.get("limits", {})),
+        database=_database(module),
     )
+
+
+def _database(module: "Mapping[str, Any]") -> str:
+    if "database" not in module:
+        return DATABASES[0]
+    value = _text(module, "database", "[module]")
+    if value not in DATABASES:
+        _refuse(f"{MANIFEST_FILE}: 'database' in [module] is {_shown(value)}; it must be {' or '.join(DATABASES)}.")
+    return value
 
 
 def _parse_toml(data: bytes) -> dict[str, Any]:

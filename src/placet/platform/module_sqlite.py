@@ -1,7 +1,6 @@
 """A module's database as a SQLite file of its own."""
 
 import sqlite3
-import time
 from collections.abc import Sequence
 from contextlib import closing, suppress
 from datetime import datetime
@@ -10,12 +9,9 @@ from typing import Any
 
 import msgspec
 
-from placet.platform.problems import ModuleProblem, ProblemCode
 from placet.platform.query import Description, QueryResult, ask, describe, sqlite_place
 from placet.platform.schema import apply_schema, check_schema, undo_schema
 
-COPY_SECONDS = 60.0
-_PAGES_AT_ONCE = 4096
 _PARTS = ("-journal", "-wal", "-shm", "")
 
 
@@ -72,30 +68,3 @@ class SqliteModuleDatabase(msgspec.Struct, frozen=True, kw_only=True):
     def describe(self, queries: Sequence[str]) -> list[Description]:
         """Say what the parameters of queries are, by the engine's word."""
         return describe(sqlite_place(self.path), queries)
-
-    def copy_to(self, path: Path) -> None:
-        """Copy one state of it, whole, while others go on writing. Raises ``ModuleProblem`` where that takes too long.
-
-        Nothing is done where there is no file.
-        """
-        if not self.path.exists():
-            return
-        deadline = time.monotonic() + COPY_SECONDS
-
-        def check_time(_status: int, _left: int, _all: int) -> None:
-            if time.monotonic() >= deadline:
-                raise _not_copied(f"it was not done after {COPY_SECONDS:g} seconds")
-
-        source = f"{self.path.absolute().as_uri()}?mode=ro"
-        try:
-            with closing(sqlite3.connect(source, uri=True)) as live, closing(sqlite3.connect(path)) as copy:
-                live.execute("BEGIN")  # the state of one moment, however long the copying takes
-                live.execute("SELECT count(*) FROM sqlite_master").fetchone()
-                live.backup(copy, pages=_PAGES_AT_ONCE, progress=check_time)
-        except sqlite3.Error as error:
-            raise _not_copied(str(error)) from error
-
-
-def _not_copied(why: str) -> ModuleProblem:
-    detail = f"The module's database cannot be copied for a private instance: {why}. Try again, or tell who runs it."
-    return ModuleProblem(ProblemCode.SCHEMA_INVALID, detail, step="schema")

@@ -9,7 +9,6 @@ import sqlite3
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 
 import msgspec
 
@@ -20,10 +19,10 @@ from placet.platform.following import Follower
 from placet.platform.front_ends import FrontEnd
 from placet.platform.journals import Journal, Journals
 from placet.platform.layout import Layout, remove_tree
+from placet.platform.module_databases import ModuleDatabases
 from placet.platform.module_work import ModuleBusy, ModuleWork, require_held
 from placet.platform.problems import ModuleProblem
 from placet.platform.product import SOFTWARE_UNITS
-from placet.platform.schema import apply_schema, check_schema
 from placet.platform.steps import Step, StepName, Steps
 from placet.platform.supervisor import Supervisor
 from placet.platform.units import UnitCount
@@ -88,6 +87,7 @@ class Publisher:
         self._supervisor = supervisor
         self._journals = Journals(guard.database, layout)
         self._versions = Versions(guard, layout)
+        self._databases = ModuleDatabases(guard.database, layout)
         self._kept = kept
         self._farm_seconds = farm_seconds
         self.work = ModuleWork(guard, front_end)
@@ -151,10 +151,10 @@ class Publisher:
                 raise
             return self._finish(version, before, decision, worker, steps)
 
-    def delete(self, name: str, *, actor: str) -> Path | None:
+    def delete(self, name: str, *, actor: str) -> str | None:
         """Delete a module and give its units back, whatever the license says.
 
-        Answers where its database was put aside, if it had one. Raises :class:`UnknownModule`.
+        Answers what its database is called now, where it was put aside, if it had one. Raises :class:`UnknownModule`.
         """
         with self.work.on(name, "delete", actor=actor) as work:
             with self._guard.releasing(name, SOFTWARE_UNITS, actor=actor) as connection:
@@ -207,7 +207,9 @@ class Publisher:
             else:
                 steps.say("none")
         with steps.step(StepName.INSPECT):
-            count = measure(unpacked)
+            kind = unpacked.package.manifest.database
+            self._databases.of(unpacked.package.manifest.name, kind)  # one it cannot have is told before it is counted
+            count = measure(unpacked, lambda schema: self._databases.entities(kind, schema))
             steps.say(f"{count.total:,} Software Units")
         return count
 
@@ -221,14 +223,15 @@ class Publisher:
     def _prepared(self, unpacked: Unpacked, version_id: str, steps: Steps, *, first: bool) -> Iterator[Worker]:
         """The schema applied, the files in place and a worker ready; all of it taken back where the body raises."""
         name = unpacked.package.manifest.name
-        schema, database = schema_of(unpacked) or "", self._layout.module_database(name)
+        kind = unpacked.package.manifest.database
+        schema, database = schema_of(unpacked) or "", self._databases.of(name, kind)
         with steps.step(StepName.SCHEMA):
-            created = list(check_schema(database, schema))
+            created = list(database.check(schema))
             steps.say(f"{len(created):,} new")
         worker = None
-        self._journals.begin(Journal(version_id=version_id, module=name, created=created, first=first))
+        self._journals.begin(Journal(version_id=version_id, module=name, created=created, first=first, database=kind))
         try:
-            apply_schema(database, schema)
+            database.apply(schema)
             self._versions.place(unpacked, name, version_id)
             with steps.step(StepName.START):
                 worker = self._supervisor.start(self._versions.spec(name, version_id))
@@ -245,7 +248,7 @@ class Publisher:
         """Settle what earlier publishes left; on top of it nothing could be taken back rightly any more."""
         try:
             self._journals.settle_module(name)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, ModuleProblem) as error:
             raise ModuleBusy(
                 f"An earlier publish of {name!r} failed and cannot be taken back yet, because its database cannot be "
                 f"changed: {error}. Try again shortly."

@@ -51,12 +51,12 @@ def read_schema_file(directory: "Path") -> str | None:
     if not path.is_file():
         return None
     data = path.read_bytes() if path.stat().st_size <= MAX_SCHEMA_BYTES else b"\0" * (MAX_SCHEMA_BYTES + 1)
-    _check_size(len(data))
+    check_size(len(data))
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        raise _invalid(f"{SCHEMA_FILE} is not UTF-8 text (line {line}). Save it as UTF-8.", line) from None
+        raise invalid(f"{SCHEMA_FILE} is not UTF-8 text (line {line}). Save it as UTF-8.", line) from None
 
 
 def declared_entities(schema_sql: str, *, timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS) -> tuple[Entity, ...]:
@@ -112,7 +112,7 @@ def apply_schema(
         if not existed:
             _delete(database)
         if isinstance(error, sqlite3.Error):
-            raise _invalid(f"{SCHEMA_FILE} cannot be applied: {error}.", None) from error
+            raise invalid(f"{SCHEMA_FILE} cannot be applied: {error}.", None) from error
         raise
 
 
@@ -135,7 +135,7 @@ def undo_schema(database: "Path", names: "Sequence[str]", *, existed: bool) -> N
 
 def _plan(connection: sqlite3.Connection, schema_sql: str, deadline: float) -> tuple[_Step, ...]:
     """Run the whole script on an empty database and note what every statement does."""
-    _check_size(len(schema_sql.encode(errors="replace")))
+    check_size(len(schema_sql.encode(errors="replace")))
     steps = []
     with _ruled(connection, deadline) as rules:
         for statement in split_statements(schema_sql):
@@ -174,16 +174,16 @@ def _execute(connection: sqlite3.Connection, statement: Statement, rules: Schema
     except (sqlite3.Error, sqlite3.Warning) as error:
         if rules.refused is not None:
             detail = f"{rules.refused} is not allowed in {SCHEMA_FILE}; it may create tables, views, indexes and"
-            raise _invalid(f"{detail} triggers and insert rows into tables it creates.", statement.line) from error
+            raise invalid(f"{detail} triggers and insert rows into tables it creates.", statement.line) from error
         if time.monotonic() >= deadline:
             detail = f"{SCHEMA_FILE} takes too long to run; this statement was stopped. Insert fewer rows."
-            raise _invalid(detail, statement.line) from error
+            raise invalid(detail, statement.line) from error
         offset = error_offset(connection, statement.sql, str(error))
-        line, position = _place(statement, offset)
-        raise _invalid(f"{SCHEMA_FILE}, line {line}: {error}.", line, position) from error
+        line, position = placed(statement, offset)
+        raise invalid(f"{SCHEMA_FILE}, line {line}: {error}.", line, position) from error
 
 
-def _place(statement: Statement, offset: int | None) -> tuple[int, int | None]:
+def placed(statement: Statement, offset: int | None) -> tuple[int, int | None]:
     """Return line and position in the file of an offset in a statement."""
     if offset is None:
         return statement.line, None
@@ -221,7 +221,7 @@ def _copy_schema(database: "Path", copy: sqlite3.Connection) -> set[str]:
             names = set(_objects(live))
             rows = live.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY rowid").fetchall()
     except sqlite3.Error as error:
-        raise _invalid(f"The module's database cannot be read: {error}.", None) from error
+        raise invalid(f"The module's database cannot be read: {error}.", None) from error
     for name, sql in rows:
         # What needs functions that only the running module has cannot be made here; new entities rarely lean on it.
         if name.casefold() in names:
@@ -246,12 +246,14 @@ def _delete(database: "Path") -> None:
         database.with_name(database.name + suffix).unlink(missing_ok=True)
 
 
-def _check_size(size: int) -> None:
+def check_size(size: int) -> None:
+    """Raise `ModuleProblem` for a schema of too many bytes."""
     if size > MAX_SCHEMA_BYTES:
-        raise _invalid(f"{SCHEMA_FILE} is larger than the {MAX_SCHEMA_BYTES:,} bytes allowed. Make it shorter.", None)
+        raise invalid(f"{SCHEMA_FILE} is larger than the {MAX_SCHEMA_BYTES:,} bytes allowed. Make it shorter.", None)
 
 
-def _invalid(detail: str, line: int | None, position: int | None = None) -> ModuleProblem:
+def invalid(detail: str, line: int | None, position: int | None = None) -> ModuleProblem:
+    """Return the problem of a schema."""
     return ModuleProblem(
         ProblemCode.SCHEMA_INVALID, detail, step="schema", file=SCHEMA_FILE, line=line, position=position
     )

@@ -82,7 +82,7 @@ class PlatformServer:
         self._watch = WorkerWatch()
         start = functools.partial(start_worker, limits=limits, watch=self._watch)
         self.supervisor = Supervisor(start=start)
-        self.databases = ModuleDatabases(layout)
+        self.databases = ModuleDatabases(guard.database, layout)
         self.publisher = Publisher(guard, layout, self.supervisor, self.front_end, kept=kept_versions)
         self.follower = self.publisher.follower
         self.instances = Instances(

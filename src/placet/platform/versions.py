@@ -1,9 +1,7 @@
 """The files of published versions on this server, made from the archives that the database keeps."""
 
-import sqlite3
 import uuid
-from contextlib import closing, suppress
-from pathlib import Path
+from contextlib import suppress
 
 import structlog
 
@@ -11,8 +9,8 @@ from placet.guard import Guard
 from placet.platform.build import MODULE, Unpacked, compile_module, install_only, open_archive, schema_of, site_of
 from placet.platform.layout import Layout, remove_empty, remove_tree, sync, sync_tree
 from placet.platform.manifest import read_manifest
+from placet.platform.module_databases import ModuleDatabases
 from placet.platform.problems import ModuleProblem, ProblemCode
-from placet.platform.schema import apply_schema
 from placet.platform.workers import WorkerSpec
 from placet.store import modules
 from placet.store.modules import ModuleVersion
@@ -26,6 +24,7 @@ class Versions:
     def __init__(self, guard: Guard, layout: Layout) -> None:
         self._guard = guard
         self._layout = layout
+        self._databases = ModuleDatabases(guard.database, layout)
 
     def spec(self, name: str, version_id: str) -> WorkerSpec:
         """What to run for a version whose files are here."""
@@ -38,7 +37,7 @@ class Versions:
             entrypoint=manifest.entrypoint,
             timers=manifest.timers,
             asked_limits=manifest.limits,
-            database=self._layout.module_database(name),
+            database=self._databases.of_kind(name, manifest.database).address,
             root_path=f"/apps/{name}",
             log_path=self._layout.log(name),
             site=site_of(directory),
@@ -72,7 +71,8 @@ class Versions:
                 raise _no_archive(version)
             install_only(unpacked, self._layout.cache)
             compile_module(unpacked)
-            apply_schema(self._layout.module_database(version.module), schema_of(unpacked) or "")
+            database = self._databases.of(version.module, unpacked.package.manifest.database)
+            database.apply(schema_of(unpacked) or "")
             self._remove_broken(version)
             self.place(unpacked, version.module, version.id)
         finally:
@@ -90,7 +90,7 @@ class Versions:
                     remove_tree(path)
         remove_empty(directory)
 
-    def remove_all(self, name: str) -> Path | None:
+    def remove_all(self, name: str) -> str | None:
         """Remove everything of a module that is published no more; answers where its database was put aside."""
         remove_tree(self._layout.versions / name)
         aside = self.put_database_aside(name)
@@ -109,22 +109,9 @@ class Versions:
         for leftover in self._layout.staging.iterdir():
             remove_tree(leftover)
 
-    def put_database_aside(self, name: str) -> Path | None:
-        """Keep a module's database where no module finds it; answers where, if there was one."""
-        database = self._layout.module_database(name)
-        if not database.exists():
-            return None
-        # A process that was killed leaves its log beside the database; together they are safe at any moment only once
-        # SQLite has put the one into the other. What is no database is kept as it is.
-        with suppress(sqlite3.Error), closing(sqlite3.connect(database)) as connection:
-            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        aside = self._layout.deleted / f"{name}-{self._guard.now():%Y%m%dT%H%M%S.%f}.sqlite3"
-        for suffix in ("-journal", "-wal", "-shm", ""):  # a log left behind would be taken for the next database's
-            part = database.with_name(database.name + suffix)
-            if part.exists():
-                part.rename(aside.with_name(aside.name + suffix))
-        return aside
+    def put_database_aside(self, name: str) -> str | None:
+        """Keep a module's database where no module finds it; answers what it is called there, if there was one."""
+        return self._databases.put_aside(name, self._guard.now())
 
     def _is_journalled(self, version_id: str) -> bool:
         return (self._layout.journals / f"{version_id}.json").exists()

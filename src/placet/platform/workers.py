@@ -35,7 +35,7 @@ _MAX_REPORT = 1024 * 1024
 class WorkerSpec(msgspec.Struct, frozen=True, kw_only=True):
     """What to run: `directory` is the unpacked module, `site` its installed requirements, `root_path` the prefix.
 
-    `name` and `version` are what `ps` shows. `database` is the module's SQLite file, which need not exist. With `debug`
+    `name` and `version` are what `ps` shows. `database` is a SQLite file, which need not exist, or a URL. With `debug`
     a debug adapter listens on loopback; with `wait` the module is imported when an editor has attached.
     `grace_seconds` is what requests under way get when the worker is stopped.
     `asked_limits` may lower what the server allows.
@@ -45,7 +45,7 @@ class WorkerSpec(msgspec.Struct, frozen=True, kw_only=True):
     version: str
     directory: Path
     entrypoint: str
-    database: Path
+    database: Path | str
     root_path: str
     log_path: Path
     site: Path | None = None
@@ -239,7 +239,8 @@ def start_worker(
 def _spawn(
     spec: WorkerSpec, home: Path, limits: Limits, python: str, descriptors: tuple[int, int]
 ) -> "subprocess.Popen[bytes]":
-    module = {"PLACET_MODULE": spec.name, "PLACET_MODULE_DATABASE": str(spec.database.absolute())}
+    address = spec.database if isinstance(spec.database, str) else str(spec.database.absolute())
+    module = {"PLACET_MODULE": spec.name, "PLACET_MODULE_DATABASE": address}
     title = f"{spec.name} {spec.version}"  # for whoever looks at the list of processes; the child does not read it
     for_debugger = ("-X", "frozen_modules=off") if spec.debug else ()
     with tempfile.TemporaryFile() as orders:

@@ -346,6 +346,17 @@ module_serving = Table(
     Column("noted_at", Instant, nullable=False),
 )
 
+module_databases = Table(
+    "module_databases",
+    metadata,
+    Column("owner", String(63), primary_key=True),
+    Column("schema_name", String(63), nullable=False, unique=True),
+    Column("role", String(63), nullable=False),
+    Column("password", String(64), nullable=False),
+    Column("reader", String(63), nullable=False),
+    Column("reader_password", String(64), nullable=False),
+)
+
 users = Table(
     "users",
     metadata,

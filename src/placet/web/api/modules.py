@@ -107,7 +107,7 @@ class ModuleController(Controller):
     def delete(self, server: Server, request: Request[Any, Any, Any], name: ModuleName) -> dict[str, Any]:
         """Delete a module, whatever the license says. Its database is put aside, not destroyed."""
         kept = server.publisher.delete(name, actor=caller_of(request).name)
-        return {"name": name, "deleted": True, "database_kept_as": None if kept is None else kept.name}
+        return {"name": name, "deleted": True, "database_kept_as": kept}
 
 
 def _active(server: PlatformServer, name: str) -> ModuleVersion:

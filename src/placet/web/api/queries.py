@@ -9,7 +9,7 @@ from litestar.params import JSONBody
 from msgspec import Meta
 
 from placet.platform.build import MODULE
-from placet.platform.module_sqlite import SqliteModuleDatabase
+from placet.platform.module_databases import ModuleDatabase
 from placet.platform.problems import ModuleProblem
 from placet.platform.product import TEST_QUERIES
 from placet.platform.publish import unknown_module
@@ -111,7 +111,7 @@ def _files(server: PlatformServer, version: ModuleVersion) -> Path:
     return server.layout.version(version.module, version.id) / MODULE
 
 
-def _database(server: PlatformServer, version: ModuleVersion) -> SqliteModuleDatabase:
+def _database(server: PlatformServer, version: ModuleVersion) -> ModuleDatabase:
     return server.databases.published(version.module)
 
 

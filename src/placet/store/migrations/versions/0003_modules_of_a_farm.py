@@ -1,4 +1,4 @@
-"""Modules in a farm: their archives, who works on one, which server serves which version. When users were last seen.
+"""Modules in a farm: their archives and databases, who works on one, which server serves which version. When users were last seen.
 
 Revision 0003.
 """
@@ -22,6 +22,16 @@ def upgrade() -> None:
         ['version_id'], ['module_versions.id'], name=op.f('fk_module_archives_version_id'), ondelete='CASCADE'
     ),
     sa.PrimaryKeyConstraint('version_id', name=op.f('pk_module_archives'))
+    )
+    op.create_table('module_databases',
+    sa.Column('owner', sa.String(length=63), nullable=False),
+    sa.Column('schema_name', sa.String(length=63), nullable=False),
+    sa.Column('role', sa.String(length=63), nullable=False),
+    sa.Column('password', sa.String(length=64), nullable=False),
+    sa.Column('reader', sa.String(length=63), nullable=False),
+    sa.Column('reader_password', sa.String(length=64), nullable=False),
+    sa.PrimaryKeyConstraint('owner', name=op.f('pk_module_databases')),
+    sa.UniqueConstraint('schema_name', name=op.f('uq_module_databases_schema_name'))
     )
     op.create_table('module_work',
     sa.Column('module', sa.String(length=63), nullable=False),
