@@ -1,6 +1,7 @@
 """Scenario: a developer debugs a module on a server, from the editor, through the server's own door."""
 
 import json
+import os
 import select
 import signal
 import socket
@@ -113,6 +114,32 @@ def stopped_at(editor: DapClient, source: Path, line: int) -> tuple[int, dict[st
     frame = editor.request("stackTrace", threadId=thread)["stackFrames"][0]
     assert (frame["line"], frame["source"]["path"]) == (line, str(source / "sums" / "app.py"))
     return thread, frame
+
+
+def test_in_a_terminal_it_stays_and_elsewhere_it_does_not(server: ServerProcess, source: Path) -> None:
+    detached = server.cli("module", "debug", source)
+    assert detached.status == 0
+    assert "on the server (Debug Adapter Protocol)" in detached.out
+    assert server.cli("module", "stop", session_of(server)["id"]).status == 0
+    assert not (source / ".vscode").exists()
+    ours, theirs = os.openpty()
+    process = subprocess.Popen(
+        [PLACET, "module", "debug", source],
+        env=environment(PLACET_SERVER=server.address, PLACET_TOKEN=server.token),
+        stdin=subprocess.DEVNULL,
+        stdout=theirs,
+    )
+    try:
+        os.close(theirs)
+        with os.fdopen(ours, closefd=False) as said:
+            assert "Ctrl-C stops it.\n" in iter(said.readline, "")
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 0
+    finally:
+        process.kill()
+        process.wait()
+        os.close(ours)
+    assert server.get("/api/v1/debug-sessions") == []
 
 
 @contextmanager
