@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from contract.driver import wait_for
 from placet.platform.manifest import Timer
 from placet.platform.problems import ModuleProblem, ProblemCode
 from placet.platform.workers import start_worker
@@ -220,29 +221,48 @@ def test_what_it_prints_is_in_the_log(tmp_path: Path) -> None:
     assert worker.tail(0) == ""
 
 
-def test_timers_run_and_their_failures_are_logged(tmp_path: Path) -> None:
-    fifo = tmp_path / "ticks"
-    os.mkfifo(fifo)
-    jobs = f"""
-    import pathlib
-    count = 0
-    def tick():
-        global count
-        count += 1
-        if count == 1:
-            raise ValueError("the first fails")
-        pathlib.Path({str(fifo)!r}).write_text(f"tick {{count}}")
-    async def quiet(): ...
+def test_timers_run_when_they_are_told_to_and_their_failures_are_logged(tmp_path: Path) -> None:
+    jobs = """
+    import asyncio
+    async def quiet():
+        await asyncio.Future()
+    def fail():
+        raise ValueError("this one fails")
     """
     module = write_module(tmp_path / "module", files={"orders/jobs.py": jobs})
-    second = timedelta(seconds=1)
-    timers = (
-        Timer(name="tick", every=second, call="orders.jobs:tick"),
-        Timer(name="quiet", every=second, call="orders.jobs:quiet"),
-    )
+    day = timedelta(days=1)
+    timers = tuple(Timer(name=name, every=day, call=f"orders.jobs:{name}") for name in ("quiet", "fail"))
     with running(spec_for(module, tmp_path, timers=timers)) as worker:
-        assert fifo.read_text() == "tick 2"
-    assert "ValueError: the first fails" in worker.tail(500)
+        worker.run_timer("quiet", "run-1")
+        for run in ("run-2", "run-3"):
+            worker.run_timer("fail", run)
+            wait_for(lambda run=run: worker.timer_ended(run))  # type: ignore[misc]
+        assert not worker.timer_ended("run-1")
+        assert fetch(worker.socket_path) == "hello"
+    assert worker.tail(500).count("ValueError: this one fails") == 2
+
+
+def test_a_module_cannot_hold_its_server_up_by_the_line_of_its_timers(tmp_path: Path) -> None:
+    app = (
+        STARLETTE_APP
+        + """
+import os, socket, threading
+def flood(number):
+    try:
+        while True:
+            os.write(number, b"nonsense" * 8192)
+    except OSError:
+        pass
+for name in os.listdir("/proc/self/fd"):
+    if os.path.exists(f"/proc/self/fd/{name}") and os.readlink(f"/proc/self/fd/{name}").startswith("socket:"):
+        threading.Thread(target=flood, args=(int(name),), daemon=True).start()
+"""
+    )
+    timers = (Timer(name="tick", every=timedelta(seconds=1), call="orders.app:hello"),)
+    with running(spec_for(write_module(tmp_path / "module", app), tmp_path, timers=timers)) as worker:
+        for number in range(100):
+            worker.run_timer("tick", str(number))
+            assert not worker.timer_ended("never")
 
 
 def test_a_timer_that_is_not_there_is_a_problem(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import structlog
 from placet.enforcement import Policy
 from placet.guard import Guard
 from placet.license.keys import TrustStore
+from placet.platform import timer_runs
 from placet.platform.front_ends import BEAT, FrontEnd
 from placet.platform.instances import INSTANCES_IDLE, INSTANCES_LAST, Instances
 from placet.platform.layout import Layout
@@ -23,6 +24,7 @@ from placet.platform.people import People
 from placet.platform.product import FRONT_END_SERVERS, PLATFORM_SERVER
 from placet.platform.publish import KEPT_VERSIONS, Publisher
 from placet.platform.supervisor import Supervisor
+from placet.platform.timer_runs import TimerRuns
 from placet.platform.worker_watch import LOOK_SECONDS, WorkerWatch
 from placet.platform.workers import start_worker
 from placet.store import front_ends
@@ -88,6 +90,7 @@ class PlatformServer:
         self.instances = Instances(
             guard, layout, self.front_end, lasting=instances_last, idle=instances_idle, start=start
         )
+        self._timers = TimerRuns(guard, self.supervisor)
         self.people = People(guard, self.front_end)
         self.stopping = threading.Event()
         self._closing = threading.Event()
@@ -95,7 +98,7 @@ class PlatformServer:
         self._moved = threading.Event()
         # Apart, because an instance takes seconds to stop, and what others install is to be seen at once.
         work = [("keep-up", self._keep_up), ("beat", self._beat), ("stop-expired", self._stop_expired)]
-        work += [("follow", self._follow), ("watch", self._watch_workers)]
+        work += [("follow", self._follow), ("watch", self._watch_workers), ("timers", self._run_timers)]
         work += [("listen", self._listen)] if listens else []
         self._threads = [threading.Thread(target=target, name=name, daemon=True) for name, target in work]
 
@@ -138,6 +141,7 @@ class PlatformServer:
         self.follower.close()
         self.supervisor.close()
         try:
+            self._timers.close()
             self.front_end.leave()
         except NOT_REACHED as error:  # the others find out that it does not beat any more
             log.warning("front_end_not_taken_out", error=str(getattr(error, "orig", error)))
@@ -190,6 +194,9 @@ class PlatformServer:
             self.follower.sync()
 
         self._every(FOLLOW_SECONDS, follow, failed="follow_failed", wakes=self._moved)
+
+    def _run_timers(self) -> None:
+        self._every(timer_runs.LOOK_SECONDS, self._timers.look, failed="timers_failed")
 
     def _watch_workers(self) -> None:
         self._every(LOOK_SECONDS, self._watch.look, failed="watch_failed")

@@ -103,6 +103,12 @@ class Supervisor:
         worker = None if keeper is None else keeper.worker
         return worker.socket_path if worker is not None and worker.is_alive() else None
 
+    def workers(self) -> dict[str, Worker]:
+        """Return the workers that run now, by key."""
+        with self._lock:
+            found = {key: keeper.worker for key, keeper in self._keepers.items()}
+        return {key: worker for key, worker in found.items() if worker is not None and worker.is_alive()}
+
     def state(self, key: str) -> WorkerStatus | None:
         """Return the state of one key, None if there is no such key."""
         keeper = self._keepers.get(key)

@@ -1,8 +1,9 @@
 """Serves one module version on a Unix socket. Run as a script, in a process of its own.
 
-Reads `WorkerOrders` as JSON from standard input. The last two arguments are descriptors: one to report `Readiness`
-on, one that ends when the server ends. With the server this process and all it started must go, even if the server
-was killed and could say nothing: so a thread waits for the end of that pipe.
+Reads `WorkerOrders` as JSON from standard input. The last three arguments are descriptors: one to report `Readiness`
+on, one that ends when the server ends, and one on which the server says when to run which timer. With the server this
+process and all it started must go, even if the server was killed and could say nothing: so a thread waits for the end
+of that pipe.
 """
 
 import asyncio
@@ -12,6 +13,7 @@ import os
 import resource
 import shutil
 import signal
+import socket
 import sys
 import threading
 from pathlib import Path
@@ -23,11 +25,10 @@ import uvicorn
 from placet.platform.failures import Failure
 from placet.platform.loading import add_paths, load
 from placet.platform.problems import ProblemCode
-from placet.platform.timers import Schedule, run_timer
+from placet.platform.timers import Schedule, serve_timers
 
 if TYPE_CHECKING:
-    import socket
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
 
 _KEEP_ALIVE_SECONDS = 75
 
@@ -67,21 +68,23 @@ class Readiness(msgspec.Struct, frozen=True, kw_only=True):
 class _Server(uvicorn.Server):
     """Calls back once its socket accepts, and runs the timers from then on."""
 
-    def __init__(self, config: uvicorn.Config, on_ready: "Callable[[], None]", timers: dict[Schedule, Any]) -> None:
+    def __init__(
+        self, config: uvicorn.Config, on_ready: "Callable[[], None]", timers: "Callable[[], Coroutine[Any, Any, None]]"
+    ) -> None:
         super().__init__(config)
         self._on_ready = on_ready
         self._timers = timers
-        self._running: list[asyncio.Task[None]] = []
+        self._running: asyncio.Task[None] | None = None
 
     async def startup(self, sockets: "list[socket.socket] | None" = None) -> None:
         await super().startup(sockets=sockets)
         if self.started:
-            self._running = [asyncio.create_task(run_timer(*item)) for item in self._timers.items()]
+            self._running = asyncio.create_task(self._timers())
             self._on_ready()
 
     async def shutdown(self, sockets: "list[socket.socket] | None" = None) -> None:
-        for task in self._running:
-            task.cancel()
+        if self._running is not None:
+            self._running.cancel()
         await super().shutdown(sockets=sockets)
 
 
@@ -143,7 +146,7 @@ def wait_for_editor() -> None:
     debugpy.wait_for_client()  # noqa: T100
 
 
-def serve(orders: WorkerOrders, report: "Callable[[Failure | None], None]") -> None:
+def serve(orders: WorkerOrders, report: "Callable[[Failure | None], None]", channel: socket.socket) -> None:
     """Import the module and serve it until told to stop; report once whether it started."""
     directory = Path(orders.directory)
     add_paths(directory, orders.site)
@@ -154,7 +157,7 @@ def serve(orders: WorkerOrders, report: "Callable[[Failure | None], None]") -> N
         report(failures[0])
         return
     application = _Application(loaded)
-    server = _Server(_config(application, orders), lambda: report(None), timers)
+    server = _Server(_config(application, orders), lambda: report(None), lambda: serve_timers(channel, timers))
     try:
         server.run()
     except SystemExit:
@@ -209,8 +212,8 @@ def limit(orders: WorkerOrders) -> None:
 def main() -> None:
     """Serve as ordered; ends with status 1 when the module could not be started."""
     orders = msgspec.json.decode(sys.stdin.buffer.read(), type=WorkerOrders)
-    report_to, lifeline = (int(argument) for argument in sys.argv[-2:])
-    for descriptor in (report_to, lifeline):
+    report_to, lifeline, timers = (int(argument) for argument in sys.argv[-3:])
+    for descriptor in (report_to, lifeline, timers):
         os.set_inheritable(descriptor, False)
     sys.argv[:] = [orders.entrypoint]
     limit(orders)
@@ -234,7 +237,7 @@ def main() -> None:
     if orders.wait:
         tell(waiting=True)
         wait_for_editor()
-    serve(orders, report)
+    serve(orders, report, socket.socket(fileno=timers))
     # Threads that the module left must not keep the process.
     sys.stdout.flush()
     sys.stderr.flush()

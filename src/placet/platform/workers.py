@@ -5,6 +5,7 @@ import os
 import select
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -21,6 +22,7 @@ from placet.platform.limits import DEFAULT_LIMITS, AskedLimits, Limits
 from placet.platform.manifest import Timer
 from placet.platform.problems import ModuleProblem, ProblemCode
 from placet.platform.processes import bare_environment, end_group
+from placet.platform.timer_channel import TimerChannel
 from placet.platform.timers import Schedule
 from placet.platform.websocket_proxy import MAX_MESSAGE_BYTES
 from placet.platform.worker_child import Readiness, WorkerOrders
@@ -67,7 +69,14 @@ class Worker:
     """A running process. Its `socket_path` accepts from the moment `start_worker` returned it."""
 
     def __init__(
-        self, spec: WorkerSpec, process: "subprocess.Popen[bytes]", home: Path, lifeline: int, limits: Limits
+        self,
+        spec: WorkerSpec,
+        process: "subprocess.Popen[bytes]",
+        home: Path,
+        *,
+        lifeline: int,
+        limits: Limits,
+        timers: TimerChannel,
     ) -> None:
         assert process.stdout is not None  # noqa: S101 - start_worker asked for the pipe
         self.spec = spec
@@ -82,6 +91,7 @@ class Worker:
         self._process = process
         self._home = home
         self._lifeline = lifeline
+        self._timers = timers
         self._debugger_group: int | None = None
         self._stopping = threading.Lock()
         self._stopped = False
@@ -124,6 +134,7 @@ class Worker:
             if ran and self._debugger_group is not None:
                 end_group(self._debugger_group)
             os.close(self._lifeline)
+            self._timers.close()
             self._pump.join(timeout=1)
             shutil.rmtree(self._home, ignore_errors=True)
             self._stopped = True
@@ -134,6 +145,14 @@ class Worker:
     def printed(self) -> str:
         """The last 8 KiB that the process has printed."""
         return self._pump.recent
+
+    def run_timer(self, timer: str, run: str) -> None:
+        """Have the module run a timer now; `run` is the name by which its end is told."""
+        self._timers.order(timer, run)
+
+    def timer_ended(self, run: str) -> bool:
+        """Tell, once, whether a run of a timer has ended."""
+        return self._timers.has_ended(run)
 
     def tail(self, lines: int = 100) -> str:
         """Return the last lines of the log, those of earlier workers of the same log included."""
@@ -212,9 +231,11 @@ def start_worker(
     home = _private_directory()
     report_read, report_write = os.pipe()
     lifeline_read, lifeline_write = os.pipe()
+    timers, timers_in_child = socket.socketpair()
     try:
-        process = _spawn(spec, home, limits, python, (report_write, lifeline_read))
+        process = _spawn(spec, home, limits, python, (report_write, lifeline_read, timers_in_child.fileno()))
     except BaseException:
+        timers.close()
         os.close(report_read)
         os.close(lifeline_write)
         shutil.rmtree(home, ignore_errors=True)
@@ -222,7 +243,8 @@ def start_worker(
     finally:
         os.close(report_write)
         os.close(lifeline_read)
-    worker = Worker(spec, process, home, lifeline_write, limits)
+        timers_in_child.close()
+    worker = Worker(spec, process, home, lifeline=lifeline_write, limits=limits, timers=TimerChannel(timers))
     if watch is not None:
         watch.add(worker)
     try:
@@ -237,7 +259,7 @@ def start_worker(
 
 
 def _spawn(
-    spec: WorkerSpec, home: Path, limits: Limits, python: str, descriptors: tuple[int, int]
+    spec: WorkerSpec, home: Path, limits: Limits, python: str, descriptors: tuple[int, int, int]
 ) -> "subprocess.Popen[bytes]":
     address = spec.database if isinstance(spec.database, str) else str(spec.database.absolute())
     module = {"PLACET_MODULE": spec.name, "PLACET_MODULE_DATABASE": address}
@@ -271,10 +293,7 @@ def _orders(spec: WorkerSpec, socket_path: Path, limits: Limits) -> WorkerOrders
         open_files=limits.open_files,
         address_space=limits.address_space,
         max_message_bytes=MAX_MESSAGE_BYTES,
-        timers=tuple(
-            Schedule(name=timer.name, every_seconds=timer.every.total_seconds(), call=timer.call)
-            for timer in spec.timers
-        ),
+        timers=tuple(Schedule(name=timer.name, call=timer.call) for timer in spec.timers),
     )
 
 

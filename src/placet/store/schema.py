@@ -357,6 +357,16 @@ module_databases = Table(
     Column("reader_password", String(64), nullable=False),
 )
 
+timer_runs = Table(
+    "timer_runs",
+    metadata,
+    Column("module", String(63), ForeignKey("modules.name", ondelete="CASCADE"), primary_key=True),
+    Column("timer", String(63), primary_key=True),
+    Column("due_at", Instant, nullable=False),
+    Column("run", String(36)),
+    Column("held_until", Instant),
+)
+
 users = Table(
     "users",
     metadata,

@@ -1,4 +1,4 @@
-"""Modules in a farm: their archives and databases, who works on one, which server serves which version. When users were last seen.
+"""Modules in a farm: archives and databases, who works on one, who serves which version, when timers run; users last seen.
 
 Revision 0003.
 """
@@ -51,4 +51,13 @@ def upgrade() -> None:
     sa.Column('detail', sa.Text(), nullable=True),
     sa.Column('noted_at', sa.BigInteger(), nullable=False),
     sa.PrimaryKeyConstraint('front_end', 'module', name=op.f('pk_module_serving'))
+    )
+    op.create_table('timer_runs',
+    sa.Column('module', sa.String(length=63), nullable=False),
+    sa.Column('timer', sa.String(length=63), nullable=False),
+    sa.Column('due_at', sa.BigInteger(), nullable=False),
+    sa.Column('run', sa.String(length=36), nullable=True),
+    sa.Column('held_until', sa.BigInteger(), nullable=True),
+    sa.ForeignKeyConstraint(['module'], ['modules.name'], name=op.f('fk_timer_runs_module'), ondelete='CASCADE'),
+    sa.PrimaryKeyConstraint('module', 'timer', name=op.f('pk_timer_runs'))
     )
