@@ -237,8 +237,8 @@ def _refusal(place: Place, what: str) -> str:
     if place.engine == "SQLite":
         detail = f"A test query may not use {what}: it could leave something behind."
         return f"{detail} Everything else is allowed, and taken back when the query is done."
-    detail = f"A test query only reads on {place.engine}, and this does more: {what.rstrip('.')}."
-    return f"{detail} Ask with SELECT, VALUES, TABLE or WITH."
+    detail = f"{place.engine} does not let a test query do this: {what.rstrip('.')}."
+    return f"{detail} It may read what the module has, with SELECT, VALUES, TABLE or WITH."
 
 
 def _located(

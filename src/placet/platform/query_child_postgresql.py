@@ -86,7 +86,7 @@ def _asked(connection: pq.abc.PGconn, orders: dict[str, Any], text: Numbered) ->
     except _Failed as error:
         return _error(error, text)
     except _NotAQuery:
-        return {"error": "refused", "message": "it is a statement that answers no rows", "position": None}
+        return {"error": "refused", "message": "the statement is not one that only answers rows", "position": None}
     except ValueError as error:
         return {"error": "failed", "message": str(error), "position": None}
 
