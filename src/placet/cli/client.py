@@ -48,13 +48,14 @@ class Client:
         content: bytes | None = None,
         body: object = None,
         flags: dict[str, bool] | None = None,
+        headers: dict[str, str] | None = None,
     ) -> Any:
         """Call the server and answer its document. Ends the command where it refuses, fails or is not there."""
         data = json.dumps(body).encode() if body is not None else content
-        headers = {"Content-Type": "application/json" if body is not None else "application/octet-stream"}
+        own = {"Content-Type": "application/json" if body is not None else "application/octet-stream"}
         query = "&".join(name for name, is_set in (flags or {}).items() if is_set)
         where = path + ("?" + query if query else "")
-        return self._json_of(self._send(method, where, data, headers if data is not None else {}))
+        return self._json_of(self._send(method, where, data, (own if data is not None else {}) | (headers or {})))
 
     def follow(
         self,

@@ -171,10 +171,12 @@ class Metering(Judge):
         decision = decide_use(status, CONSUME, feature, Amount(0))
         return decision, status.features[feature].period_starts_at, _end(status)
 
-    def open_blocks(self) -> list[Block]:
+    def open_blocks(self, feature: str | None = None, /) -> list[Block]:
         """Answer the blocks that are open, the oldest first: in use, or left behind by a process that died."""
+        if feature is not None:
+            self._check_metered(feature)
         with self.database.read() as connection:
-            return metering.open_blocks(connection)
+            return metering.open_blocks(connection, feature)
 
     def _close(self, block_id: int, used: int, actor: str, *, settles: bool) -> Block:
         with self.database.write() as connection:

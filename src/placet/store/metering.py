@@ -223,9 +223,11 @@ def read_block(connection: Connection, block_id: int) -> Block | None:
     return one_of(Block, connection.execute(select(*_COLUMNS).where(blocks.c.id == block_id)))
 
 
-def open_blocks(connection: Connection, *, most: int = 10_000) -> list[Block]:
+def open_blocks(connection: Connection, feature: str | None = None, *, most: int = 10_000) -> list[Block]:
     """Answer the blocks that are open, the oldest first."""
     query = select(*_COLUMNS).where(blocks.c.closed_at.is_(None)).order_by(blocks.c.id).limit(most)
+    if feature is not None:
+        query = query.where(blocks.c.feature == feature)
     return all_of(Block, connection.execute(query))
 
 

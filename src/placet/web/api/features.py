@@ -30,7 +30,7 @@ class FeatureController(Controller):
 
     @get("/{name:str}/usage", opt=requires(Access.SIGNED_IN), sync_to_thread=True)
     def usage(self, server: Server, name: FeatureName, since: Since = None, until: Until = None) -> dict[str, Any]:
-        """One feature with who holds how many units of it, and its usage over time.
+        """One feature with who holds how many units of it (of a metered one, in open blocks), and its usage over time.
 
         ``points`` are hours or days, as ``resolution`` says; ``history`` is the highest usage of each of the newest
         hours.
@@ -41,14 +41,14 @@ class FeatureController(Controller):
             held = usage.allocations_of(connection, name)
             samples = history.samples_of(connection, name)
             found = history.history(connection, name, first, end)
-        allocations = [
-            {"holder": item.holder, "amount": item.amount, "changed_at": rfc3339(item.changed_at)} for item in held
-        ]
+        by_holder = [(item.holder, item.amount, item.changed_at) for item in held]
         if status.features[name].kind == "seats":
-            allocations = [
-                {"holder": item.holder, "amount": item.amount, "changed_at": rfc3339(item.acquired_at)}
-                for item in server.guard.leases(name)
-            ]
+            by_holder = [(item.holder, item.amount, item.acquired_at) for item in server.guard.leases(name)]
+        elif status.features[name].kind == "metered":
+            by_holder = [(item.holder, item.size, item.taken_at) for item in server.guard.open_blocks(name)]
+        allocations = [
+            {"holder": holder, "amount": amount, "changed_at": rfc3339(since)} for holder, amount, since in by_holder
+        ]
         hours = [{"at": rfc3339(item.sampled_at), "used": item.used, "limit": item.maximum} for item in samples]
         members = {"allocations": allocations, "history": hours}
         return feature_members(status, name) | members | history_members(found, first, end)

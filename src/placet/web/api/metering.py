@@ -21,6 +21,9 @@ from placet.web.render import notice_members
 
 LONGEST_KEY = 200
 
+MeterName = Annotated[
+    str | None, Parameter(pattern="^[a-z][a-z0-9_]{0,62}$", required=False, description="Of this feature alone")
+]
 BlockId = Annotated[int, Parameter(ge=1, le=2**62, description="A block's id")]
 Units = Annotated[int, Meta(ge=1, le=10**12)]
 
@@ -83,9 +86,11 @@ class BlockController(Controller):
     tags = ("metering",)
 
     @get(opt=requires(Access.ADMINISTRATOR), sync_to_thread=True)
-    def blocks(self, server: Server) -> list[dict[str, Any]]:
+    def blocks(self, server: Server, feature: MeterName = None) -> list[dict[str, Any]]:
         """The blocks that are open, the oldest first: in use, or left behind by a process that died."""
-        return [_block(block) for block in server.guard.open_blocks()]
+        if feature is not None:
+            _check_metered(server, feature)
+        return [_block(block) for block in server.guard.open_blocks(feature)]
 
     @post("/{block_id:int}/return", opt=requires(Access.SIGNED_IN), status_code=200, sync_to_thread=True)
     def give_back(
