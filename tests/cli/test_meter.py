@@ -127,8 +127,8 @@ def test_usage_of_a_feature(server: ServerProcess) -> None:
     assert (found["since"], found["until"], found["points"]) == ("2020-01-01T00:00:00Z", "2020-02-01T00:00:00Z", [])
     past = server.cli("feature", "usage", "users", "--since", "2020-01-01", "--until", "2020-01-31").out
     assert past.endswith("\nNothing is known of its usage then.\n")
-    nobody = server.cli("feature", "usage", "users", "--holder", "no/body")
-    assert (nobody.status, nobody.out) == (0, "Nothing is known of what no/body held then.\n")
+    nobody = server.cli("feature", "usage", "users", "--holder", "nobody there")
+    assert (nobody.status, nobody.out) == (0, "Nothing is known of what nobody there held then.\n")
     assert server.cli("feature", "usage", "run").status == 0
 
 

@@ -122,3 +122,30 @@ def test_somebody_elses_block_is_not_given_back(server: ConsoleServer, ann: http
         assert as_problem(bob.post(f"/api/v1/blocks/{block_id}/return", json={"used": 0}))["code"] == "unknown_block"
         assert as_problem(bob.get("/api/v1/blocks"))["code"] == "role_required"
     assert used(ann) == 6
+
+
+def test_the_open_blocks_of_one_feature(root: httpx2.Client, ann: httpx2.Client) -> None:
+    block_id = ann.post(f"{FEATURE}/blocks", json={"size": 6}).json()["id"]
+    answer = root.get("/api/v1/blocks", params={"feature": "test_queries"})
+    assert [block["id"] for block in answer.json()] == [block_id]
+    assert as_problem(ann.get("/api/v1/blocks", params={"feature": "test_queries"}))["code"] == "role_required"
+
+
+@pytest.mark.parametrize(
+    ("feature", "status"),
+    [
+        ("users", 404),
+        ("unheard_of", 404),
+        ("test_queries'--", 400),
+        ("Test_Queries", 400),
+        ("t" * 64, 400),
+        ("test_queries\0", 400),
+        ("test_queries\n", 404),
+        ("", 400),
+    ],
+)
+def test_blocks_of_what_is_no_metered_feature(
+    root: httpx2.Client, ann: httpx2.Client, feature: str, status: int
+) -> None:
+    ann.post(f"{FEATURE}/blocks", json={"size": 6})
+    assert as_problem(root.get("/api/v1/blocks", params={"feature": feature}))["status"] == status
