@@ -348,10 +348,15 @@ def test_a_missing_license_is_told_with_the_entry_to_restore(patient: Patient) -
 
 def test_missing_files_and_damaged_module_databases_are_reported(patient: Patient) -> None:
     patient.layout.versions.joinpath("shop").rename(patient.layout.data / "elsewhere")
+    assert wrong(examined(patient)) == []  # the server makes them anew
+    patient.suffer("UPDATE module_archives SET archive = '\\x7a' WHERE version_id = 'shop-1'")
+    patient.suffer("DELETE FROM module_archives WHERE version_id = 'news-1'")
     patient.layout.module_database("news").write_bytes(b"nonsense" * 1000)
     for found in (examined(patient), repaired(patient)):
         assert wrong(found) == [
             (Kind.FILES_MISSING, "module shop", "the files of 1.0.0 are missing"),
+            (Kind.ARCHIVE_DIFFERS, "module news", "the archive of version 1.0.0 is missing or was changed"),
+            (Kind.ARCHIVE_DIFFERS, "module shop", "the archive of version 1.0.0 is missing or was changed"),
             (Kind.MODULE_DATABASE_DAMAGED, "database news", "file is not a database"),
         ]
 

@@ -2,6 +2,7 @@
 
 import sqlite3
 from contextlib import closing
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ PRODUCT = Product(
 NOW_US = microseconds(NOW)
 HOUR_US = 3_600_000_000
 DAY_US = 24 * HOUR_US
+ARCHIVE = b"zip"
 
 VALUES: dict[type, Any] = {int: 1, str: "1", bool: False}
 
@@ -79,7 +81,7 @@ class Patient:
             elements=[
                 {"kind": "screen", "name": str(number), "weight": 1, "why": "a screen"} for number in range(units)
             ],
-            digest="0" * 64,
+            digest=sha256(ARCHIVE).hexdigest(),
             published_at=NOW,
             published_by="maria",
         )
@@ -87,7 +89,7 @@ class Patient:
         with closing(sqlite3.connect(self.layout.module_database(name))) as connection:
             connection.execute("CREATE TABLE IF NOT EXISTS prices (id INTEGER PRIMARY KEY, name TEXT)")
         with self.guard.allocation("publish", name, software_units=units) as grant:
-            modules.activate(grant.connection, version, b"zip")
+            modules.activate(grant.connection, version, ARCHIVE)
 
     def write_files(self, module: str, version_id: str) -> Path:
         directory = self.layout.version(module, version_id)

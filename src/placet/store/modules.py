@@ -75,8 +75,8 @@ def known_versions(connection: Connection) -> set[str]:
 def archive_of(connection: Connection, version_id: str) -> bytes | None:
     """Answer the zip a version was published from, if it is recorded."""
     query = select(module_archives.c.archive).where(module_archives.c.version_id == version_id)
-    found: bytes | None = connection.execute(query).scalar_one_or_none()
-    return None if found is None else bytes(found)
+    found: bytes | str | None = connection.execute(query).scalar_one_or_none()
+    return found.encode() if isinstance(found, str) else found  # SQLite has text where somebody has put text
 
 
 def forget_old_versions(connection: Connection, module: str, keep: int) -> list[str]:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from datetime import timedelta
+from hashlib import sha256
 from pathlib import Path
 
 from sqlalchemy import Connection, select
@@ -20,6 +21,7 @@ from placet.platform.doctor.kinds import Kind
 from placet.platform.journals import Journals
 from placet.platform.layout import remove_empty, remove_tree
 from placet.store import audit
+from placet.store.modules import archive_of
 from placet.store.schema import audit_events, module_versions, modules
 
 LONG_AGO = timedelta(hours=1)
@@ -28,7 +30,13 @@ LONG_AGO = timedelta(hours=1)
 
 def examine_files(connection: Connection, case: Case) -> list[Finding]:
     """Examine the data directory."""
-    return [*_versions(connection, case), *_orphans(case), *_databases(case), *_journals(case)]
+    return [
+        *_versions(connection, case),
+        *_archives(connection),
+        *_orphans(case),
+        *_databases(case),
+        *_journals(case),
+    ]
 
 
 def _active(connection: Connection) -> dict[str, tuple[str, str]]:
@@ -43,8 +51,27 @@ def _versions(connection: Connection, case: Case) -> Iterator[Finding]:
         subject = f"module {module}"
         if has_files(case, module, version_id) or not _is_still_active(case, module, version_id):
             yield Finding(subject=subject, text=f"version {version} has its files")
+        elif is_sound(connection, version_id):
+            yield Finding(subject=subject, text=f"the files of {version} are made anew by the server, from its archive")
         else:
             yield Finding(subject=subject, text=f"the files of {version} are missing", kind=Kind.FILES_MISSING)
+
+
+def _archives(connection: Connection) -> Iterator[Finding]:
+    """Each version that is kept has the archive it was published from."""
+    query = select(module_versions.c.id, module_versions.c.module, module_versions.c.version)
+    known = query.where(module_versions.c.module.in_(select(modules.c.name)))
+    for row in connection.execute(known.order_by(module_versions.c.module, module_versions.c.id)).all():
+        if not is_sound(connection, row.id):
+            what = f"the archive of version {row.version} is missing or was changed"
+            yield Finding(subject=f"module {row.module}", text=what, kind=Kind.ARCHIVE_DIFFERS)
+
+
+def is_sound(connection: Connection, version_id: str) -> bool:
+    """Tell whether the archive of a version is the one that was published. One at a time: each may have 64 MiB."""
+    archive = archive_of(connection, version_id)
+    row = select(module_versions.c.digest).where(module_versions.c.id == version_id)
+    return archive is not None and sha256(archive).hexdigest() == connection.execute(row).scalar()
 
 
 def has_files(case: Case, module: str, version_id: str) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, insert, select, update
 
 from placet.license.instants import rfc3339
-from placet.platform.doctor.files import has_files
+from placet.platform.doctor.files import has_files, is_sound
 from placet.platform.doctor.findings import Case, Change, Finding, Repair, some
 from placet.platform.doctor.kinds import Kind
 from placet.platform.doctor.ledger import set_total
@@ -69,7 +69,7 @@ def _newest(connection: Connection, module: str, case: Case) -> str | None:
     """Answer the newest recorded version of a module that has its files."""
     query = select(module_versions.c.id).where(module_versions.c.module == module)
     for version_id in connection.execute(query.order_by(module_versions.c.published_at.desc())).scalars():
-        if has_files(case, module, version_id):
+        if has_files(case, module, version_id) or is_sound(connection, version_id):
             return str(version_id)
     return None
 

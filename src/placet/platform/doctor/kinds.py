@@ -30,6 +30,7 @@ class Kind(StrEnum):
     DATABASE_DAMAGED = "database_damaged"
     MODULE_DATABASE_DAMAGED = "module_database_damaged"
     FILES_MISSING = "files_missing"
+    ARCHIVE_DIFFERS = "archive_differs"
     FILES_ORPHANED = "files_orphaned"
     JOURNAL_LEFT = "journal_left"
 
@@ -79,8 +80,8 @@ EXPLAINED: Mapping[Kind, Explained] = {
     ),
     Kind.ACTIVE_VERSION_MISSING: Explained(
         "The module points at a version of which nothing is known: it cannot be served after the next start.",
-        "--repair lets it serve its newest recorded version that has its files. Where there is none, publish "
-        "the module again or delete it.",
+        "--repair lets it serve its newest recorded version that has its files or its archive. Where there is none, "
+        "publish the module again or delete it.",
     ),
     Kind.VERSION_WITHOUT_MODULE: Explained(
         "What is recorded of a version whose module is gone serves nobody.",
@@ -135,8 +136,13 @@ EXPLAINED: Mapping[Kind, Explained] = {
         "No repair: what it held only its owner knows. Put a backup in its place, or delete the module.",
     ),
     Kind.FILES_MISSING: Explained(
-        "The module counts and cannot be started: its files are gone from the data directory.",
+        "The module counts and cannot be started: its files are gone from the data directory, and so is its archive.",
         "No repair: publish the module again, put its files back from a backup, or delete it.",
+    ),
+    Kind.ARCHIVE_DIFFERS: Explained(
+        "The archive that a version was published from is missing, or is not what was published: no other server "
+        "can bring the version up, and this one cannot once its files are gone.",
+        "No repair: publish the module again.",
     ),
     Kind.FILES_ORPHANED: Explained(
         "Files of a version that was never recorded, or whose module is gone, take room and serve nobody.",
