@@ -87,7 +87,10 @@ def test_a_block_is_taken_and_returned_by_its_holder(server: ServerProcess, deve
         f"Block {number} of dora is closed: 15 of 60 units of {FEATURE} used, 45 given back.\n"
     )
     assert used(server) == before + 15
-    refused(server.cli("meter", "return", number, "--used", 15, token=developer), f"You hold no open block {number}.")
+    assert server.cli("meter", "return", number, "--used", 15, token=developer).status == 0  # a retry
+    refused(server.cli("meter", "return", number, "--used", 16, token=developer), f"Block {number} is closed already.")
+    refused(server.cli("meter", "return", 10**9, "--used", 1, token=developer), f"You hold no block {10**9}.")
+    assert used(server) == before + 15
 
 
 def test_a_block_left_behind_is_settled_by_an_administrator(server: ServerProcess, developer: str) -> None:

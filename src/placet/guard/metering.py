@@ -171,6 +171,14 @@ class Metering(Judge):
         decision = decide_use(status, CONSUME, feature, Amount(0))
         return decision, status.features[feature].period_starts_at, _end(status)
 
+    def find_block(self, block_id: int, /) -> Block:
+        """Answer a block, open or closed; raises :class:`UnknownBlock`."""
+        with self.database.read() as connection:
+            found = metering.read_block(connection, block_id)
+        if found is None:
+            raise UnknownBlock(f"There is no block {block_id}.")
+        return found
+
     def open_blocks(self, feature: str | None = None, /) -> list[Block]:
         """Answer the blocks that are open, the oldest first: in use, or left behind by a process that died."""
         if feature is not None:

@@ -99,6 +99,10 @@ def test_a_block_is_counted_until_it_is_given_back(ann: httpx2.Client, root: htt
     assert (returned.status_code, returned.json()["used"], returned.json()["closed_by"]) == (200, 2, "ann")
     assert used(ann) == 2
     assert root.get("/api/v1/blocks").json() == []
+    again = ann.post(f"/api/v1/blocks/{block['id']}/return", json={"used": 2})
+    assert (again.status_code, again.json()) == (200, returned.json())
+    other = as_problem(ann.post(f"/api/v1/blocks/{block['id']}/return", json={"used": 3}))
+    assert (other["status"], other["code"], used(ann)) == (404, "unknown_block", 2)
 
 
 def test_a_block_left_behind_is_settled_by_an_administrator_and_audited(

@@ -10,7 +10,7 @@ from litestar.params import JSONBody, Parameter
 from msgspec import Meta
 
 from placet.enforcement import ProductError
-from placet.guard import Consumption
+from placet.guard import Consumption, UnknownBlock
 from placet.license.instants import rfc3339
 from placet.platform.server import PlatformServer
 from placet.store.metering import Block
@@ -96,10 +96,9 @@ class BlockController(Controller):
     def give_back(
         self, server: Server, request: Request[Any, Any, Any], block_id: BlockId, data: JSONBody[UsedUnits]
     ) -> dict[str, Any]:
-        """Close one's own block of which ``used`` units were used; the rest is free again."""
+        """Close one's own block of which ``used`` units were used; the rest is free again. A retry changes nothing."""
         caller = caller_of(request)
-        own = any(block.id == block_id and block.holder == caller.name for block in server.guard.open_blocks())
-        if not own and not caller.is_administrator:
+        if not caller.is_administrator and not _is_held_by(server, block_id, caller.name):
             raise _unknown_block(block_id)
         with _checked():
             return _block(server.guard.return_block(block_id, data.used, actor=caller.name))
@@ -153,8 +152,15 @@ def consumption_document(found: Consumption) -> dict[str, Any]:
     return members | {"warnings": notice_members(found.decision.warnings)}
 
 
+def _is_held_by(server: PlatformServer, block_id: int, holder: str) -> bool:
+    try:
+        return server.guard.find_block(block_id).holder == holder
+    except UnknownBlock:
+        return False
+
+
 def _unknown_block(block_id: int) -> Problem:
-    detail = f"You hold no open block {block_id}."
+    detail = f"You hold no block {block_id}."
     return Problem("unknown_block", title="No such block", status=404, detail=detail)
 
 
