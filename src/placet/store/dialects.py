@@ -83,6 +83,7 @@ def engine_arguments(url: URL) -> dict[str, Any]:
         _make_private(url)
         return pool | {"connect_args": {"check_same_thread": False}}
     connecting = {name: value for name, value in _POSTGRESQL_CONNECTING.items() if name not in url.query}
+    connecting["client_encoding"] = "UTF8"  # whatever the environment or the URL says: it is what is sent
     own = url.query.get("options", ())
     settings = [f"-c {name}={value}" for name, value in _POSTGRESQL_SETTINGS.items()]
     connecting["options"] = " ".join([*settings, *([own] if isinstance(own, str) else own)])  # the last one wins

@@ -14,10 +14,13 @@ from sqlalchemy.exc import DBAPIError
 class Hot:
     """One statement. ``run`` and ``run_many`` work in the transaction of the connection they are given."""
 
-    __slots__ = ("_text",)
+    __slots__ = ("_text", "numbered")
 
     def __init__(self, text: str) -> None:
+        first, *others = text.split("?")
+        numbered = first + "".join(f"${number}{rest}" for number, rest in enumerate(others, 1))
         self._text = {"qmark": text, "pyformat": text.replace("?", "%s")}
+        self.numbered = numbered.encode()
 
     def run(self, connection: Connection, *parameters: object) -> Any:
         """Execute it; answers the driver's cursor."""
@@ -51,11 +54,10 @@ def together(connection: Connection, calls: Sequence[Call]) -> list[Any]:
     None of them may need what another answers. Where one fails, those after it have not happened.
     """
     driver: Any = connection.connection.driver_connection
-    if connection.dialect.paramstyle == "qmark" or len(calls) < 2:
+    if connection.dialect.paramstyle == "qmark":
         return [statement.run(connection, *parameters) for statement, parameters in calls]
     try:
-        with driver.pipeline():
-            return [driver.execute(statement._text["pyformat"], parameters) for statement, parameters in calls]  # noqa: SLF001
+        return list(driver.together([(statement.numbered, parameters) for statement, parameters in calls]))
     except connection.dialect.loaded_dbapi.Error as error:
         raise _as_sqlalchemy(connection, "several statements", (), error) from error
 
