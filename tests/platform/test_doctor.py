@@ -182,6 +182,47 @@ MENDABLE = [
         after="shop-1",
     ),
     planted(
+        Kind.INDEX_MISSING,
+        "schema",
+        "the index ix_audit_events_at of audit_events is missing",
+        "DROP INDEX ix_audit_events_at",
+        before=None,
+        after="ix_audit_events_at",
+    ),
+    planted(
+        Kind.ROLE_UNKNOWN,
+        "users",
+        "there is no such role as that of 'maria'",
+        "UPDATE users SET role = 'boss' WHERE name = 'maria'",
+        before={"maria": "boss"},
+        after="developer",
+    ),
+    planted(
+        Kind.CREDENTIAL_UNKNOWN,
+        "credentials",
+        "of 'me' there are credentials of a kind nobody knows",
+        "INSERT INTO credentials (kind, name, role, secret_hash, created_at)"
+        " VALUES ('magic', 'me', 'developer', '0', 0)",
+        before="1 credentials",
+        after="0 credentials",
+    ),
+    planted(
+        Kind.ARCHIVE_WITHOUT_VERSION,
+        "modules",
+        "there are archives of versions that are not recorded: 'lost-1'",
+        "INSERT INTO module_archives SELECT 'lost-1', archive FROM module_archives WHERE version_id = 'shop-1'",
+        before=["lost-1"],
+        after=[],
+    ),
+    planted(
+        Kind.HISTORY_ABSURD,
+        "usage over time",
+        "1 rows of periods that have ended say what cannot have been",
+        "INSERT INTO meter_periods VALUES ('calls', 0, -7)",
+        before="1 rows",
+        after="0 rows",
+    ),
+    planted(
         Kind.VERSION_WITHOUT_MODULE,
         "modules",
         "versions are recorded of modules that are not there: 'lost'",
@@ -292,7 +333,11 @@ REPORTED = [
         "UPDATE blocks SET used = 10 WHERE used = 4; UPDATE meters SET used = 22 WHERE feature = 'calls'",
     ),
     (Kind.AMOUNT_ABSURD, "UPDATE consumptions SET amount = -7; UPDATE meters SET used = 2 WHERE feature = 'calls'"),
-    (Kind.ACTIVE_VERSION_MISSING, "DELETE FROM module_versions WHERE module = 'shop'"),
+    (
+        Kind.ACTIVE_VERSION_MISSING,
+        "DELETE FROM module_archives WHERE version_id = 'shop-1'; DELETE FROM module_versions WHERE module = 'shop'",
+    ),
+    (Kind.SERVER_KEY_DAMAGED, "UPDATE installation SET server_key = 'x'"),
     (Kind.LICENSE_MISSING, "DELETE FROM licenses"),
     (Kind.LICENSE_DAMAGED, "UPDATE licenses SET signed = 'x'"),
     (Kind.LICENSE_REPLACED, "UPDATE licenses SET digest = '0000'"),
@@ -341,6 +386,15 @@ def test_a_missing_license_is_told_with_the_entry_to_restore(patient: Patient) -
     assert wrong(examined(patient)) == [
         (Kind.LICENSE_MISSING, "license", "entry 2 of the history is missing, and there is entry 1 to restore")
     ]
+
+
+def test_a_dropped_table_or_column_is_told_and_nothing_is_broken_over_it(patient: Patient) -> None:
+    patient.suffer("DROP TABLE usage_days", "ALTER TABLE denials DROP COLUMN requested")
+    for found in (examined(patient), repaired(patient)):
+        assert wrong(found) == [
+            (Kind.TABLE_MISSING, "schema", "the column requested of denials is missing"),
+            (Kind.TABLE_MISSING, "schema", "the table usage_days is missing"),
+        ]
 
 
 # Files

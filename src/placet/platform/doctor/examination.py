@@ -11,16 +11,26 @@ from placet.license.keys import TrustStore
 from placet.platform.doctor.files import examine_files
 from placet.platform.doctor.findings import Case, Change, Finding
 from placet.platform.doctor.holders import examine_holders
+from placet.platform.doctor.kinds import Kind
 from placet.platform.doctor.ledger import examine_ledger
 from placet.platform.doctor.licenses import examine_licenses
 from placet.platform.doctor.meters import examine_meters
+from placet.platform.doctor.people import examine_people
 from placet.platform.doctor.soundness import examine_history, examine_soundness
+from placet.platform.doctor.structure import examine_structure
 from placet.platform.layout import DataDirectoryInUse, Layout
 from placet.platform.product import PLATFORM_SERVER
 from placet.store import audit
 from placet.store.database import Database
 
-_IN_THE_DATABASE = (examine_ledger, examine_holders, examine_meters, examine_history, examine_licenses)
+_IN_THE_DATABASE = (
+    examine_ledger,
+    examine_holders,
+    examine_meters,
+    examine_history,
+    examine_people,
+    examine_licenses,
+)
 _MOST_ROUNDS = 4
 
 
@@ -95,6 +105,8 @@ def _findings(case: Case) -> list[Finding]:
         with case.database.read() as connection:
             findings += examine_soundness(connection)
             if all(finding.ok for finding in findings):
+                findings += examine_structure(connection)
+            if all(finding.ok or finding.kind is Kind.INDEX_MISSING for finding in findings):
                 findings += [finding for examined in _IN_THE_DATABASE for finding in examined(connection, case)]
                 findings += examine_files(connection, case)
     except DBAPIError:  # what is damaged may not even let a transaction end

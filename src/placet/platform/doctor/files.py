@@ -13,16 +13,17 @@ from datetime import timedelta
 from hashlib import sha256
 from pathlib import Path
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, delete, select
 
 from placet.platform.build import MODULE
-from placet.platform.doctor.findings import Case, Change, FileRepair, Finding
+from placet.platform.doctor.findings import Case, Change, FileRepair, Finding, some
 from placet.platform.doctor.kinds import Kind
 from placet.platform.journals import Journals
 from placet.platform.layout import remove_empty, remove_tree
-from placet.store import audit
+from placet.platform.product import SOFTWARE_UNITS
+from placet.store import audit, usage
 from placet.store.modules import archive_of
-from placet.store.schema import audit_events, module_versions, modules
+from placet.store.schema import audit_events, module_archives, module_versions, modules
 
 LONG_AGO = timedelta(hours=1)
 """Longer than a publish or a deletion takes, for what a running server may be at."""
@@ -33,6 +34,7 @@ def examine_files(connection: Connection, case: Case) -> list[Finding]:
     return [
         *_versions(connection, case),
         *_archives(connection),
+        *_without_version(connection),
         *_orphans(case),
         *_databases(case),
         *_journals(case),
@@ -65,6 +67,24 @@ def _archives(connection: Connection) -> Iterator[Finding]:
         if not is_sound(connection, row.id):
             what = f"the archive of version {row.version} is missing or was changed"
             yield Finding(subject=f"module {row.module}", text=what, kind=Kind.ARCHIVE_DIFFERS)
+
+
+def _without_version(connection: Connection) -> Iterator[Finding]:
+    """Each archive is of a version that is recorded."""
+    known = select(module_versions.c.id)
+    alone = module_archives.c.version_id.not_in(known)
+    names = list(connection.execute(select(module_archives.c.version_id).where(alone)).scalars())
+    if names:
+        text = f"there are archives of versions that are not recorded: {some(names)}"
+        yield Finding(subject="modules", text=text, kind=Kind.ARCHIVE_WITHOUT_VERSION, repair=_without_archives)
+
+
+def _without_archives(connection: Connection, _: Case) -> Change | None:
+    usage.lock(connection, [SOFTWARE_UNITS])
+    alone = module_archives.c.version_id.not_in(select(module_versions.c.id))
+    names = list(connection.execute(select(module_archives.c.version_id).where(alone)).scalars())
+    connection.execute(delete(module_archives).where(alone))
+    return Change(names, []) if names else None
 
 
 def is_sound(connection: Connection, version_id: str) -> bool:

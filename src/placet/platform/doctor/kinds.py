@@ -28,6 +28,12 @@ class Kind(StrEnum):
     LICENSE_REPLACED = "license_replaced"
     LICENSE_INDEX_DIFFERS = "license_index_differs"
     DATABASE_DAMAGED = "database_damaged"
+    TABLE_MISSING = "table_missing"
+    INDEX_MISSING = "index_missing"
+    SERVER_KEY_DAMAGED = "server_key_damaged"
+    ROLE_UNKNOWN = "role_unknown"
+    CREDENTIAL_UNKNOWN = "credential_unknown"
+    ARCHIVE_WITHOUT_VERSION = "archive_without_version"
     MODULE_DATABASE_DAMAGED = "module_database_damaged"
     FILES_MISSING = "files_missing"
     ARCHIVE_DIFFERS = "archive_differs"
@@ -130,6 +136,31 @@ EXPLAINED: Mapping[Kind, Explained] = {
         "The database file is damaged below its tables, by a disk, a copy made while it was written, or another "
         "program.",
         "No repair: stop the server and put a backup in its place.",
+    ),
+    Kind.TABLE_MISSING: Explained(
+        "Statements that need it fail, and nothing else can be examined: somebody has dropped it.",
+        "No repair: what it held is gone. Stop the server and put a backup in its place.",
+    ),
+    Kind.INDEX_MISSING: Explained(
+        "What is looked up by it takes longer the more there is, and what was unique by it may not be.",
+        "--repair makes it anew.",
+    ),
+    Kind.SERVER_KEY_DAMAGED: Explained(
+        "The server cannot sign license requests or the leases of borrowed seats.",
+        "No repair: the key is nowhere else. 'placet admin new-serial' gives the server a new key with a new serial "
+        "number, for which a license has to be requested; or put a backup in place.",
+    ),
+    Kind.ROLE_UNKNOWN: Explained(
+        "Nobody knows what they may do: their requests fail, and so do the lists they are in.",
+        "--repair makes them developers, who may do the least.",
+    ),
+    Kind.CREDENTIAL_UNKNOWN: Explained(
+        "No secret of theirs is of any use.",
+        "--repair removes them.",
+    ),
+    Kind.ARCHIVE_WITHOUT_VERSION: Explained(
+        "The archive of a version that is recorded no more takes room and serves nobody.",
+        "--repair removes it.",
     ),
     Kind.MODULE_DATABASE_DAMAGED: Explained(
         "The module's own database file is damaged, and with it perhaps its data.",

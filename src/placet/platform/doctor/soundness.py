@@ -21,9 +21,14 @@ from placet.platform.doctor.kinds import Kind
 from placet.store import dialects
 from placet.store.history import DAY, HOUR
 from placet.store.installation import lock_installation
-from placet.store.schema import holder_days, usage_days, usage_samples
+from placet.store.schema import holder_days, meter_periods, usage_days, usage_samples
 
-TELLS = {usage_samples: "hours", usage_days: "days", holder_days: "days of holders"}
+TELLS = {
+    meter_periods: "periods that have ended",
+    usage_samples: "hours",
+    usage_days: "days",
+    holder_days: "days of holders",
+}
 
 
 def examine_soundness(connection: Connection) -> list[Finding]:
@@ -49,6 +54,8 @@ def examine_history(connection: Connection, case: Case) -> Iterator[Finding]:
 
 
 def _absurd(table: Table, case: Case) -> ColumnElement[bool]:
+    if table is meter_periods:
+        return or_(table.c.used < 0, table.c.period_starts_at > case.now)
     if table is holder_days:
         return or_(table.c.amount < 0, _is_off(table.c.day, DAY, case))
     peak = table.c.used if table is usage_samples else table.c.peak
