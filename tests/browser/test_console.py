@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,6 +12,8 @@ from playwright.sync_api import Browser, Page, expect
 
 from builders import DAY, NOW, OTHER_SERIAL, limit, numeric, switch
 from console_server import OVERVIEW, SIGN_IN, ConsoleServer, running
+from placet.guard import Queued
+from placet.license import Enforcement, Grant
 from placet.store.credentials import Role
 
 pytestmark = pytest.mark.browser
@@ -30,6 +33,14 @@ HOSTILE = "<script>document.title='evil'</script>\u202e" + "W" * 150
 def server(tmp_path: Path) -> Iterator[ConsoleServer]:
     with running(tmp_path / "data") as server:
         yield server
+
+
+def use_up(server: ConsoleServer) -> None:
+    """Let all that the overview tells of seats and meters be there."""
+    server.guard.lease("private_instances", HOSTILE, timedelta(minutes=5))
+    with pytest.raises(Queued):
+        server.guard.lease("private_instances", f"{HOSTILE}2", timedelta(minutes=5), queue=True)
+    server.guard.take_block("test_queries", 10**9, holder=HOSTILE)
 
 
 @contextmanager
@@ -99,7 +110,9 @@ def test_no_page_scrolls_sideways(
     server.install(features=FEATURES, customer=HOSTILE, contact="x" * 1000, jti=HOSTILE, iss=HOSTILE)
     server.publish(HOSTILE, 12, version="9" * 64, by=HOSTILE)
     server.publish("orders", 8)
-    server.install(jti="L-2", sequence=2, features={"software_units": limit(10, 10)}, customer=HOSTILE)
+    fewer = {"software_units": limit(10, 10), "private_instances": Grant(kind="seats", limit=1)}
+    server.install(jti="L-2", sequence=2, features=fewer, customer=HOSTILE, enforcement=Enforcement.PER_FEATURE)
+    use_up(server)
     with a_page(browser, server, width, color_scheme=scheme) as page:
         page.goto(SIGN_IN)
         assert overflow(page) <= 0
@@ -121,9 +134,15 @@ def test_everything_written_can_be_read(
 ) -> None:
     server.install(features=FEATURES)
     server.publish("orders", 22)
-    server.install(jti="L-2", sequence=2, features={"software_units": limit(10, 10)}, exp=numeric(NOW + 9 * DAY))
+    fewer = {"software_units": limit(10, 10), "private_instances": Grant(kind="seats", limit=1)}
+    per_feature = Enforcement.PER_FEATURE
+    server.install(jti="L-2", sequence=2, features=fewer, exp=numeric(NOW + 9 * DAY), enforcement=per_feature)
+    use_up(server)
     with a_page(browser, server, color_scheme=scheme) as page:
         sign_in(page, server)
+        for summary in page.locator("summary").all():
+            summary.click()
+        assert contrasts(page) == []
         page.set_input_files("#license-file", {"name": "x", "mimeType": "text/plain", "buffer": server.a_license()})
         page.get_by_role("button", name="Check").click()
         for path in (None, OVERVIEW, SIGN_IN, "/problems/", "/problems/over_limit"):

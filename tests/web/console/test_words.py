@@ -83,3 +83,29 @@ def test_the_parts_of_a_bar_fill_it() -> None:
 def test_without_a_license_there_is_no_limit_to_stand_to() -> None:
     view = limit_view(feature(3, 0), granted=False, holders=[], most=5)
     assert (view.standing, view.sentence, view.note, view.bar) == (Standing.UNGRANTED, "3 in use", None, None)
+
+
+@pytest.mark.parametrize("kind", ["seats", "metered"])
+@pytest.mark.parametrize(
+    ("used", "standing"),
+    [
+        (19, Standing.WITHIN),
+        (20, Standing.FULL),
+        (21, Standing.TOLERATED),
+        (22, Standing.TOLERATED),
+        (23, Standing.OVER),
+    ],
+)
+def test_seats_and_meters_stand_by_their_numbers(kind: str, used: int, standing: Standing) -> None:
+    """Of neither the rules say that it is over its limit."""
+    found = FeatureStatus(
+        name="units", title="Units", kind=kind, licensed=True, limit=20, tolerated_limit=22, used=used
+    )
+    assert limit_view(found, granted=True, holders=[], most=5).standing is standing
+
+
+def test_what_is_metered_is_consumed() -> None:
+    found = FeatureStatus(name="units", title="Units", kind="metered", licensed=True, limit=None, used=3)
+    assert limit_view(found, granted=True, holders=[], most=5).sentence == "3 consumed"
+    one = FeatureStatus(name="units", title="Units", kind="metered", licensed=True, limit=1, tolerated_limit=1, used=1)
+    assert limit_view(one, granted=True, holders=[], most=5).sentence == "1 of 1 consumed"

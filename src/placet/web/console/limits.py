@@ -1,11 +1,11 @@
 """A limit as people see it: a sentence with the numbers, and a bar."""
 
+from collections.abc import Sequence
 from enum import StrEnum
 
 import msgspec
 
 from placet.enforcement import FeatureStatus
-from placet.store.usage import Allocation
 from placet.web.console.words import quantity
 
 
@@ -34,11 +34,22 @@ class Bar(msgspec.Struct, frozen=True, kw_only=True):
     tolerance: float
 
 
+class Holder(msgspec.Struct, frozen=True):
+    """Somebody who holds, or waits for, ``amount`` units."""
+
+    holder: str
+    amount: int
+
+
 class LimitView(msgspec.Struct, frozen=True, kw_only=True):
-    """A limit of the license here. ``holders`` hold what is in use, the largest first; ``unseen`` are more of them."""
+    """A limit of the license here, of whichever ``kind``: of units, of seats, or of what is consumed in a period.
+
+    ``holders`` hold what is in use, the largest first; ``unseen`` are more of them.
+    """
 
     name: str
     title: str
+    kind: str
     used: int
     limit: int | None
     tolerated: int | None
@@ -46,11 +57,11 @@ class LimitView(msgspec.Struct, frozen=True, kw_only=True):
     sentence: str
     note: str | None
     bar: Bar | None
-    holders: tuple[Allocation, ...]
+    holders: tuple[Holder, ...]
     unseen: int
 
 
-def limit_view(feature: FeatureStatus, *, granted: bool, holders: list[Allocation], most: int) -> LimitView:
+def limit_view(feature: FeatureStatus, *, granted: bool, holders: Sequence[Holder], most: int) -> LimitView:
     """Tell a limit; ``granted``: there is a license whose limits count here. At most ``most`` holders are shown."""
     used, limit = feature.used or 0, feature.limit
     standing = _standing(feature) if granted else Standing.UNGRANTED
@@ -58,11 +69,12 @@ def limit_view(feature: FeatureStatus, *, granted: bool, holders: list[Allocatio
     return LimitView(
         name=feature.name,
         title=feature.title,
+        kind=feature.kind,
         used=used,
         limit=limit,
         tolerated=feature.tolerated_limit,
         standing=standing,
-        sentence=_sentence(used, limit or 0, feature.title) if countable else f"{quantity(used)} in use",
+        sentence=_sentence(feature, used, limit if countable else None),
         note=_note(feature) if countable else None,
         bar=_bar(used, limit or 0, feature.tolerated_limit or 0) if countable else None,
         holders=tuple(holders[:most]),
@@ -70,19 +82,24 @@ def limit_view(feature: FeatureStatus, *, granted: bool, holders: list[Allocatio
     )
 
 
-def _sentence(used: int, limit: int, title: str) -> str:
+def _sentence(feature: FeatureStatus, used: int, limit: int | None) -> str:
     """A title is a plural, which does not go with one."""
-    return f"{quantity(used)} of {quantity(limit)} {'in use' if limit == 1 else title}"
+    done = "consumed" if feature.kind == "metered" else "in use"
+    if limit is None:
+        return f"{quantity(used)} {done}"
+    return f"{quantity(used)} of {quantity(limit)} {done if limit == 1 else feature.title}"
 
 
 def _standing(feature: FeatureStatus) -> Standing:
-    if feature.limit is None:
+    """By the numbers: ``over_limit`` and ``exceeded`` are of limits alone, as nothing else blocks other operations."""
+    used, limit = feature.used or 0, feature.limit
+    if limit is None:
         return Standing.UNLIMITED
-    if feature.exceeded:
+    if used > (limit if feature.tolerated_limit is None else feature.tolerated_limit):
         return Standing.OVER
-    if feature.over_limit:
+    if used > limit:
         return Standing.TOLERATED
-    return Standing.FULL if feature.used == feature.limit else Standing.WITHIN
+    return Standing.FULL if used == limit else Standing.WITHIN
 
 
 def _note(feature: FeatureStatus) -> str | None:

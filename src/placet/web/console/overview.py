@@ -1,6 +1,8 @@
 """The overview: the license in words, usage against its limits, and how to get a new license and install it."""
 
+from collections.abc import Mapping
 from datetime import datetime
+from functools import partial
 
 import anyio.to_thread
 import msgspec
@@ -16,13 +18,15 @@ from placet.store.front_ends import FrontEnd
 from placet.store.modules import ModuleVersion
 from placet.web.access import Access, caller_of, requires
 from placet.web.console.errors import answer_page
-from placet.web.console.limits import LimitView, limit_view
+from placet.web.console.leased import MeterView, SeatsView, meter_view, seat_holders, seats_view
+from placet.web.console.limits import Holder, LimitView, Standing, limit_view
 from placet.web.console.operations import possible
 from placet.web.console.pages import AnyRequest, page, see_other
 from placet.web.console.words import Moment, distance, ending, moment
 
 _MOST_HOLDERS = 20
 _MOST_MODULES = 500
+_MOST_DENIALS = 10
 _NOT_GRANTING = frozenset({State.NO_LICENSE, State.UNREADABLE, State.REVOKED, State.WRONG_SERVER})
 
 STATE_WORDS = {
@@ -76,13 +80,15 @@ class FrontEndRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Overview(msgspec.Struct, frozen=True, kw_only=True):
-    """All the overview shows of one moment."""
+    """All the overview shows of one moment; ``seats`` and ``meters`` by the names of their features."""
 
     status: Status
     state: str
     well: str | None
     license: LicenseView | None
     limits: tuple[LimitView, ...]
+    seats: Mapping[str, SeatsView]
+    meters: Mapping[str, MeterView]
     switches: tuple[FeatureStatus, ...]
     operations: tuple[Decision, ...]
     modules: tuple[ModuleRow, ...]
@@ -111,7 +117,8 @@ def root() -> Response[str]:
 async def answer_overview(request: AnyRequest, *, status_code: int = 200, result: object = None) -> Response[str]:
     """Answer the overview, below the ``result`` of an upload where there is one."""
     server: PlatformServer = request.app.state.server
-    found = await anyio.to_thread.run_sync(read_overview, server)
+    administrator = caller_of(request).is_administrator
+    found = await anyio.to_thread.run_sync(partial(read_overview, server, administrator=administrator))
     return page(
         request,
         "overview.html",
@@ -120,26 +127,30 @@ async def answer_overview(request: AnyRequest, *, status_code: int = 200, result
         status=found.status,
         result=result,
         address=f"{request.url.scheme}://{request.url.netloc}"[:300],
-        administrator=caller_of(request).is_administrator,
+        administrator=administrator,
     )
 
 
-def read_overview(server: PlatformServer) -> Overview:
-    """Read what the overview shows."""
+def read_overview(server: PlatformServer, *, administrator: bool) -> Overview:
+    """Read what the overview shows; who was refused a seat, to administrators alone."""
     status = server.guard.status()
     with server.guard.database.read() as connection:
         versions = modules.active_versions(connection)
         limits = tuple(
-            _limit(connection, status, feature) for feature in status.features.values() if feature.kind == "limit"
+            _limit(connection, status, feature) for feature in status.features.values() if feature.kind != "switch"
         )
+        seats = _seats(connection, status, denied=_MOST_DENIALS if administrator else 0)
+        meters = _meters(connection, status)
         units = usage.allocations_of(connection, SOFTWARE_UNITS)
     rows = _module_rows(versions, {held.holder: held.amount for held in units})
     return Overview(
         status=status,
         state=STATE_WORDS[status.state],
-        well=_well(status),
+        well=_well(status, limits),
         license=None if status.license is None else _license(status, status.license, server.guard.now()),
         limits=limits,
+        seats=seats,
+        meters=meters,
         switches=tuple(feature for feature in status.features.values() if feature.kind == "switch"),
         operations=possible(status),
         modules=tuple(rows[:_MOST_MODULES]),
@@ -161,20 +172,42 @@ def _front_end(server: PlatformServer, item: FrontEnd) -> FrontEndRow:
     )
 
 
-def _well(status: Status) -> str | None:
+def _well(status: Status, limits: tuple[LimitView, ...]) -> str | None:
     if status.errors or status.warnings or status.expires_at is None:
         return None
     until = ending(status.expires_at).words
-    return f"All is well: the license is in force until {until}, and usage is within its limits."
+    over = any(limit.standing in {Standing.OVER, Standing.TOLERATED} for limit in limits)  # seats, or a meter
+    return f"All is well: the license is in force until {until}{'' if over else ', and usage is within its limits'}."
 
 
 def _limit(connection: Connection, status: Status, feature: FeatureStatus) -> LimitView:
-    return limit_view(
-        feature,
-        granted=status.state not in _NOT_GRANTING,
-        holders=usage.allocations_of(connection, feature.name),
-        most=_MOST_HOLDERS,
-    )
+    granted = status.state not in _NOT_GRANTING
+    return limit_view(feature, granted=granted, holders=_holders(connection, feature), most=_MOST_HOLDERS)
+
+
+def _holders(connection: Connection, feature: FeatureStatus) -> list[Holder]:
+    """Who holds units. What is metered is consumed; who has blocks of it is told with them."""
+    if feature.kind == "seats":
+        return seat_holders(connection, feature.name)
+    if feature.kind == "metered":
+        return []
+    return [Holder(held.holder, held.amount) for held in usage.allocations_of(connection, feature.name)]
+
+
+def _seats(connection: Connection, status: Status, *, denied: int) -> dict[str, SeatsView]:
+    return {
+        name: seats_view(connection, name, most=_MOST_HOLDERS, denied=denied, locale=status.policy.locale)
+        for name, feature in status.features.items()
+        if feature.kind == "seats"
+    }
+
+
+def _meters(connection: Connection, status: Status) -> dict[str, MeterView]:
+    return {
+        name: meter_view(connection, feature, most=_MOST_HOLDERS)
+        for name, feature in status.features.items()
+        if feature.kind == "metered"
+    }
 
 
 def _license(status: Status, license_: License, now: datetime) -> LicenseView:
