@@ -68,7 +68,7 @@ def test_who_waits_and_who_was_refused(
     found = told(administrator, SEATS)
     assert "1 waiting, 0 borrowed, 0 reserved Who waits for Private Instances Holder Units carl 1" in found
     assert "dora" in found.split("Who was refused Private Instances")[1]
-    assert "1 asked for; 2 were taken of 2" in found
+    assert "1 asked for; 2 of 2 were taken" in found
     assert overview(administrator).all("a", href="/problems/limit_reached")
     others = told(developer, SEATS)
     assert "carl 1" in others

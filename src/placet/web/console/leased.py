@@ -73,15 +73,15 @@ def seats_view(connection: Connection, feature: str, *, most: int, denied: int, 
 
 
 def _denial(item: Denial, locale: str) -> DenialRow:
-    taken = "" if item.used is None else f"; {quantity(item.used)} were taken"
-    limit = "" if item.used is None or item.maximum is None else f" of {quantity(item.maximum)}"
+    of = "" if item.maximum is None else f" of {quantity(item.maximum)}"
+    taken = "" if item.used is None else f"; {quantity(item.used)}{of} were taken"
     known = item.reason in _CODES
     return DenialRow(
         at=moment(item.at),
         holder=item.holder,
         reason=item.reason,
         title=catalogue(locale).entries[Code(item.reason)].title if known else item.reason,
-        numbers=f"{quantity(item.requested)} asked for{taken}{limit}",
+        numbers=f"{quantity(item.requested)} asked for{taken}",
     )
 
 
