@@ -189,6 +189,8 @@ def test_a_license_is_verified_by_the_trust_store_that_is_given(data: Path, vend
 
 def test_missing_files_and_damaged_databases_are_named(data: Path) -> None:
     shutil.rmtree(data / "versions")
+    with closing(sqlite3.connect(data / "placet.sqlite3")) as database, database:
+        database.execute("DELETE FROM module_archives")
     (data / "databases" / "shop.sqlite3").write_bytes(b"nonsense" * 1000)
     done = doctor(data)
     assert done.status == 1
