@@ -1,4 +1,4 @@
-"""``placet seat`` against a real server, for people and for programs."""
+"""``placet seat`` against a real server, for people and for programs, on each database."""
 
 import json
 import threading
@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from contract.driver import Done, ServerProcess, VendorDirectory
+from contract.driver import Done, ServerProcess, VendorDirectory, on_each_database
 from placet.license.lease import verify_lease
 
-pytestmark = pytest.mark.server
+pytestmark = [pytest.mark.server, on_each_database]
 
 FEATURE = "private_instances"
 
@@ -112,6 +112,9 @@ def test_rules(server: ServerProcess) -> None:
     assert server.cli("seat", "rules", FEATURE, "--longest-borrow", "12h").status == 0
     changed = server.cli("seat", "rules", FEATURE, "--low-water-mark", 0, "--json").json()
     assert (changed["low_water_mark"], changed["longest_borrow_seconds"]) == (0, 43_200)
+    again = server.cli("seat", "rules", FEATURE, "--defaults")
+    assert (again.status, again.out.splitlines()) == (0, shown)
+    assert server.cli("seat", "rules", FEATURE).out.splitlines() == shown
 
 
 def test_reservations(server: ServerProcess) -> None:
@@ -141,6 +144,7 @@ def test_reservations(server: ServerProcess) -> None:
         ("reserve", FEATURE, "--amount", "1", "--user", "a", "--group", "b"),
         ("unreserve", FEATURE),
         ("rules", FEATURE, "--longest-borrow", "x"),
+        ("rules", FEATURE, "--defaults", "--low-water-mark", "1"),
     ],
 )
 def test_wrong_usage(server: ServerProcess, arguments: tuple[str, ...]) -> None:

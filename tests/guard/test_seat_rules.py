@@ -86,6 +86,19 @@ def test_rules_are_kept(guard: Guard) -> None:
     assert audited(guard)[0].detail == {"low_water_mark": 2, "longest_borrow_seconds": 604_800}
 
 
+def test_the_defaults_hold_again(guard: Guard) -> None:
+    guard.set_seat_rules("desks", SeatRules(low_water_mark=2, longest_borrow=7 * DAY))
+    guard.set_seat_rules("chairs", SeatRules(low_water_mark=1))
+    for _ in range(2):
+        assert guard.reset_seat_rules("desks", actor="root") == SeatRules()
+    assert guard.seat_rules("desks") == SeatRules()
+    assert guard.seat_rules("chairs") == SeatRules(low_water_mark=1)
+    found = [(event.event, event.actor, event.subject) for event in audited(guard)[:2]]
+    assert found == [("seats.rules_reset", "root", "desks"), ("seats.rules_changed", "system", "chairs")]
+    with pytest.raises(ProductError):
+        guard.reset_seat_rules("nothing")
+
+
 @pytest.mark.parametrize(
     "rules",
     [

@@ -184,16 +184,18 @@ def reservations(client: Client, feature: str, *, as_json: bool) -> None:
 @_feature
 @click.option("--low-water-mark", type=click.IntRange(0, 10**12), help="How many seats borrowing has to leave.")
 @click.option("--longest-borrow", type=_Seconds(), metavar="DURATION", help="How long one may be borrowed for.")
+@click.option("--defaults", is_flag=True, help="Let the defaults hold again.")
 @client_command
-def rules(
-    client: Client, feature: str, *, low_water_mark: int | None, longest_borrow: int | None, as_json: bool
-) -> None:
+def rules(client: Client, feature: str, *, defaults: bool, as_json: bool, **options: int | None) -> None:
     """Show the rules of borrowing FEATURE, or change those that are said."""
     path = f"{_path(feature)}/seat-rules"
-    found = client.get(path)
-    said = _said({"low_water_mark": low_water_mark, "longest_borrow_seconds": longest_borrow})
+    names = {"low_water_mark": "low_water_mark", "longest_borrow": "longest_borrow_seconds"}
+    said = _said({names[option]: value for option, value in options.items()})
+    if said and defaults:
+        raise click.UsageError("Say either --defaults, or what is to hold instead of them.")
+    found = client.call("DELETE" if defaults else "GET", path)
     if said:
-        before = {name: found[name] for name in ("low_water_mark", "longest_borrow_seconds")}
+        before = {name: found[name] for name in names.values()}
         found = client.call("PUT", path, body=before | said)
     if as_json:
         print_json(found)

@@ -89,6 +89,15 @@ class Reserving(Leasing):
             detail = {"low_water_mark": rules.low_water_mark, "longest_borrow_seconds": seconds}
             self._record(connection, audit.Event.SEAT_RULES_CHANGED, actor, feature, **detail)
 
+    def reset_seat_rules(self, feature: str, *, actor: str = SYSTEM) -> SeatRules:
+        """Let the defaults hold for borrowing a feature again, and answer them; where they do, nothing changes."""
+        self._seats(feature)
+        with self.database.write() as connection:
+            usage.lock(connection, [feature])
+            if seats.forget_rules(connection, feature):
+                self._record(connection, audit.Event.SEAT_RULES_RESET, actor, feature)
+        return SeatRules()
+
     def denials(
         self, feature: str | None = None, *, most: int = 200, before: int | None = None
     ) -> list[denials.Denial]:

@@ -30,6 +30,7 @@ class Event(StrEnum):
     SEATS_RESERVED = "seats.reserved"
     SEATS_UNRESERVED = "seats.unreserved"
     SEAT_RULES_CHANGED = "seats.rules_changed"
+    SEAT_RULES_RESET = "seats.rules_reset"
     DOCTOR_REPAIRED = "doctor.repaired"
     MODULE_PUBLISHED = "module.published"
     MODULE_DELETED = "module.deleted"

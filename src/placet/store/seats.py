@@ -253,3 +253,8 @@ def set_rules(connection: Connection, feature: str, rules: SeatRules) -> None:
     connection.execute(
         insert(seat_rules).values(feature=feature, low_water_mark=rules.low_water_mark, longest_borrow_seconds=seconds)
     )
+
+
+def forget_rules(connection: Connection, feature: str) -> bool:
+    """Say nothing about borrowing a feature any more; answers whether anything was said."""
+    return connection.execute(delete(seat_rules).where(seat_rules.c.feature == feature)).rowcount > 0

@@ -39,6 +39,7 @@ ADMINISTRATORS = {
     ("DELETE", "/api/v1/features/{name:str}/reservations/{kind:str}/{subject:str}"),
     ("GET", "/api/v1/features/{name:str}/seat-rules"),
     ("PUT", "/api/v1/features/{name:str}/seat-rules"),
+    ("DELETE", "/api/v1/features/{name:str}/seat-rules"),
     ("GET", "/api/v1/blocks"),
     ("POST", "/api/v1/blocks/{block_id:int}/settle"),
 }

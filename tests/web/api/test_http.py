@@ -45,6 +45,7 @@ ADMINISTRATORS = [
     *(("GET", path) for path in ("/api/v1/denials", f"{SEATS}/reservations", f"{SEATS}/seat-rules")),
     *((method, f"{SEATS}/reservations/user/none") for method in ("PUT", "DELETE")),
     ("PUT", f"{SEATS}/seat-rules"),
+    ("DELETE", f"{SEATS}/seat-rules"),
     *(("GET", "/api/v1/blocks"), ("POST", "/api/v1/blocks/4711/settle")),
 ]
 

@@ -120,6 +120,20 @@ def test_a_seat_is_borrowed(server: ConsoleServer, ann: httpx2.Client, root: htt
     assert mine == ["lease.borrowed", "lease.returned", "seats.rules_changed", "lease.borrowed"]
 
 
+def test_the_rules_go_back_to_the_defaults(ann: httpx2.Client, root: httpx2.Client) -> None:
+    defaults = {"feature": "private_instances", "low_water_mark": 0, "longest_borrow_seconds": 2_592_000}
+    root.put(f"{FEATURE}/seat-rules", json={"low_water_mark": 2, "longest_borrow_seconds": 60})
+    assert as_problem(ann.delete(f"{FEATURE}/seat-rules"))["code"] == "role_required"
+    assert as_problem(acquire(root, borrow=30))["code"] == "low_water_mark"
+    for _ in range(2):
+        answer = root.delete(f"{FEATURE}/seat-rules")
+        assert (answer.status_code, answer.json()) == (200, defaults)
+    assert root.get(f"{FEATURE}/seat-rules").json() == defaults
+    assert acquire(root, borrow=3600).status_code == 201
+    events = [event["event"] for event in root.get("/api/v1/audit").json()]
+    assert events.count("seats.rules_reset") == 1
+
+
 def test_reservations(ann: httpx2.Client, bob: httpx2.Client, root: httpx2.Client) -> None:
     reserved = {"feature": "private_instances", "kind": "user", "subject": "bob", "amount": 2}
     assert root.put(f"{FEATURE}/reservations/user/bob", json={"amount": 2}).json() == reserved
@@ -150,6 +164,7 @@ def test_what_has_no_seats(ann: httpx2.Client, root: httpx2.Client) -> None:
         assert as_problem(ann.post(f"{path}/leases", json={}))["status"] == 404
         for tail in ("reservations", "seat-rules"):
             assert as_problem(root.get(f"{path}/{tail}"))["code"] == "unknown_feature"
+        assert as_problem(root.delete(f"{path}/seat-rules"))["code"] == "unknown_feature"
 
 
 @pytest.mark.parametrize(

@@ -217,6 +217,12 @@ class SeatRulesController(Controller):
         server.guard.set_seat_rules(name, rules, actor=caller_of(request).name)
         return _rules(name, rules)
 
+    @delete("/{name:str}/seat-rules", opt=requires(Access.ADMINISTRATOR), status_code=200, sync_to_thread=True)
+    def reset_rules(self, server: Server, request: Request[Any, Any, Any], name: FeatureName) -> dict[str, Any]:
+        """Let the defaults hold again; answers them."""
+        _check_seats(server, name)
+        return _rules(name, server.guard.reset_seat_rules(name, actor=caller_of(request).name))
+
 
 @get("/api/v1/denials", opt=requires(Access.ADMINISTRATOR), tags=["seats"], sync_to_thread=True)
 def seat_denials(
