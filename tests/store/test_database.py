@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, func, insert, select, text
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
+from placet.store import usage
 from placet.store.database import Database, DatabaseUnusable
+from placet.store.hot import Hot
 from placet.store.schema import allocations, totals
 from store_support.databases import raw
 
@@ -269,3 +271,40 @@ def test_a_file_that_is_no_database_is_refused_and_left_as_it_is(path: Path, con
     with pytest.raises(DatabaseUnusable, match=r"The database .* cannot be used: file is not a database"):
         Database.open_file(path)
     assert path.read_bytes() == content
+
+
+def test_a_transaction_that_fails_in_the_driver_or_in_sqlalchemy_leaves_none_under_way(database: Database) -> None:
+    def write(fail: str) -> None:
+        with database.write() as connection:
+            if fail != "before sqlalchemy":
+                connection.execute(text("SELECT 1"))
+            if fail == "in sqlalchemy":
+                connection.execute(text("SELECT nothing"))
+            raise ValueError(fail)
+
+    for fail in ("before sqlalchemy", "in sqlalchemy", "after sqlalchemy"):
+        with pytest.raises((ValueError, DBAPIError)):
+            write(fail)
+        with database.write() as connection:
+            usage.ensure_totals(connection, [fail])
+    with database.read() as connection:
+        assert len(usage.usage(connection)) == 3
+
+
+def test_what_the_driver_alone_has_written_is_durable_or_taken_back(database: Database) -> None:
+    count = Hot("UPDATE totals SET used = used + 1 WHERE feature = ?")
+
+    def counts(*, fails: bool) -> None:
+        with database.write() as connection:
+            count.run(connection, "a")
+            if fails:
+                raise ValueError
+
+    with database.write() as connection:
+        usage.ensure_totals(connection, ["a"])
+    counts(fails=False)
+    with pytest.raises(ValueError):  # noqa: PT011
+        counts(fails=True)
+    counts(fails=False)
+    with database.read() as connection:
+        assert usage.usage(connection) == {"a": 2}

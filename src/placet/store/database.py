@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Engine, create_engine, inspect, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
-from placet.store import dialects
+from placet.store import dialects, sqlite
 from placet.store.reach import Reach
 
 if TYPE_CHECKING:
@@ -118,8 +118,13 @@ class Database:
         with self._turns:
             if self._writer is None:
                 self._writer = self.engine.connect()
-            with self._writer.begin():
+            try:
+                sqlite.begin(self._writer)
                 yield self._writer
+                sqlite.commit(self._writer)
+            except BaseException:
+                sqlite.roll_back(self._writer)
+                raise
 
     def change_mark(self) -> Hashable:
         """Answer a value that differs once anything that bears on the license has changed. One statement."""

@@ -23,6 +23,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
+from placet.store import sqlite
 from placet.store.current import CURRENT
 from placet.store.hot import Hot
 from placet.store.turns import Turns
@@ -30,14 +31,6 @@ from placet.store.turns import Turns
 if TYPE_CHECKING:
     from placet.store.postgresql import Listener
 
-BUSY_TIMEOUT_MS = 30_000
-READ_ONLY = "placet_read_only"
-
-_SQLITE_PRAGMAS = (
-    f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}",
-    "PRAGMA synchronous=FULL",
-    "PRAGMA foreign_keys=ON",
-)
 _POSTGRESQL_DRIVER = "postgresql+psycopg"
 _POSTGRESQL_CONNECTING: dict[str, Any] = {
     "connect_timeout": 3,  # seconds, for each address of the server
@@ -55,7 +48,6 @@ _POSTGRESQL_SETTINGS = {
     "timezone": "UTC",
 }
 _INTEGRITY = Hot("PRAGMA integrity_check(20)")
-_BEGIN_READING, _BEGIN_WRITING = Hot("BEGIN"), Hot("BEGIN IMMEDIATE")
 _DATA_VERSION = Hot("PRAGMA data_version")
 _NOTIFY = Hot("SELECT pg_notify('placet', '')")
 _SET_UP_LOCK = 0x706C61636574  # "placet"
@@ -101,14 +93,14 @@ def reader_options(engine: Engine) -> dict[str, Any]:
     """Answer the execution options of transactions that see one state of the database and change nothing."""
     if engine.dialect.name == "postgresql":
         return {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
-    return {READ_ONLY: True}
+    return {sqlite.READ_ONLY: True}
 
 
 def prepare(engine: Engine) -> None:
     """Set up each connection and each transaction as this dialect needs it."""
     if engine.dialect.name == "sqlite":
-        event.listen(engine, "connect", _configure_sqlite)
-        event.listen(engine, "begin", _begin_sqlite)
+        event.listen(engine, "connect", sqlite.configure)
+        event.listen(engine, "begin", sqlite.begin_by_sqlalchemy)
     else:
         event.listen(engine, "do_connect", _connect_postgresql)
         event.listen(engine, "checkin", _note_idle)
@@ -139,32 +131,6 @@ def _ask_idle(connection: Any, record: Any, _proxy: object) -> None:
     except connection.Error as error:
         raise InvalidatePoolError(str(error)) from error
     connection.answer_within = type(connection).answer_within
-
-
-def _configure_sqlite(connection: Any, _record: object) -> None:
-    connection.isolation_level = None  # transactions are begun by _begin_sqlite, not by the driver's guesses
-    for pragma in _SQLITE_PRAGMAS:
-        connection.execute(pragma).close()
-    _switch_to_wal(connection)
-
-
-def _switch_to_wal(connection: Any) -> None:
-    """Switch to the write-ahead log. SQLite's busy time-out does not cover two that switch a new file at once."""
-    deadline = time.monotonic() + BUSY_TIMEOUT_MS / 1000
-    while True:
-        try:
-            connection.execute("PRAGMA journal_mode=WAL").close()
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() >= deadline:
-                raise
-            time.sleep(0.01)
-        else:
-            return
-
-
-def _begin_sqlite(connection: Connection) -> None:
-    read_only = connection.get_execution_options().get(READ_ONLY, False)
-    (_BEGIN_READING if read_only else _BEGIN_WRITING).run(connection)
 
 
 def unfit(connection: Connection) -> str | None:

@@ -54,12 +54,18 @@ def together(connection: Connection, calls: Sequence[Call]) -> list[Any]:
     None of them may need what another answers. Where one fails, those after it have not happened.
     """
     driver: Any = connection.connection.driver_connection
-    if connection.dialect.paramstyle == "qmark":
-        return [statement.run(connection, *parameters) for statement, parameters in calls]
+    text = "several statements"
+    parameters: tuple[object, ...] = ()
     try:
+        if connection.dialect.paramstyle == "qmark":
+            cursors = []
+            for statement, parameters in calls:
+                text = statement._text["qmark"]  # noqa: SLF001
+                cursors.append(driver.execute(text, parameters))
+            return cursors
         return list(driver.together([(statement.numbered, parameters) for statement, parameters in calls]))
     except connection.dialect.loaded_dbapi.Error as error:
-        raise _as_sqlalchemy(connection, "several statements", (), error) from error
+        raise _as_sqlalchemy(connection, text, parameters, error) from error
 
 
 def _as_sqlalchemy(connection: Connection, text: str, parameters: Any, error: Exception) -> BaseException:

@@ -21,5 +21,7 @@ def upgrade(connection: Connection, revision: str = "head") -> None:
     """Bring the schema up to ``revision`` on this connection, inside its transaction."""
     config = configuration()
     config.attributes["connection"] = connection
+    if not connection.in_transaction():  # it is the driver's alone, and Alembic would begin and end one of its own
+        connection.begin()
     with _ONE_AT_A_TIME:
         command.upgrade(config, revision)
