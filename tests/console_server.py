@@ -114,12 +114,15 @@ class ConsoleServer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @contextmanager
-def running(data: Path, *, trust: TrustStore = TRUST, clock: Clock | None = None) -> Iterator[ConsoleServer]:
+def running(
+    data: Path, *, trust: TrustStore = TRUST, clock: Clock | None = None, database_url: str | None = None
+) -> Iterator[ConsoleServer]:
     """Serve a data directory on a free port. The socket listens before the server starts; nobody polls."""
     layout = Layout(data)
     layout.make()
     clock = clock or Clock()
-    platform = PlatformServer(Guard(Database.open_file(layout.database), PLATFORM_SERVER, trust, clock=clock), layout)
+    database = Database.open_file(layout.database) if database_url is None else Database.open(database_url)
+    platform = PlatformServer(Guard(database, PLATFORM_SERVER, trust, clock=clock), layout)
     listener = socket.create_server(("127.0.0.1", 0))
     server = uvicorn.Server(uvicorn.Config(create_app(platform), access_log=False, log_config=None, ws="none"))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})

@@ -22,3 +22,7 @@ def database_urls(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Ca
 @pytest.fixture
 def database_url(database_urls: Callable[[], str]) -> str:
     return database_urls()
+
+
+on_sqlite_alone = pytest.mark.parametrize("database_urls", ["sqlite"], indirect=True)
+"""Marks tests of what is refused before a database is asked."""

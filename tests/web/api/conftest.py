@@ -8,8 +8,9 @@ import pytest
 from console_server import ConsoleServer
 from contract.conftest import installation, new_server, server, vendor
 from placet.store.credentials import Role
+from store_support.fixtures import database_url, database_urls
 
-__all__ = ["installation", "new_server", "server", "vendor"]
+__all__ = ["database_url", "database_urls", "installation", "new_server", "server", "vendor"]
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Metered features over HTTP: consumption counts once for each key, blocks are given back or settled."""
+"""Metered features over HTTP: a key counts once, blocks are given back or settled; on each database."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -12,15 +12,16 @@ from builders import EVERYTHING
 from console_server import ConsoleServer, running
 from contract.surfaces import as_problem
 from placet.license import Grant
+from store_support.fixtures import on_sqlite_alone
 
 FEATURE = "/api/v1/features/test_queries"
 CONSUMPTIONS = f"{FEATURE}/consumptions"
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[ConsoleServer]:
+def server(tmp_path: Path, database_url: str) -> Iterator[ConsoleServer]:
     """A server with ten test queries a month."""
-    with running(tmp_path / "data") as server:
+    with running(tmp_path / "data", database_url=database_url) as server:
         server.install(features={**EVERYTHING, "test_queries": Grant(kind="metered", limit=10)})
         yield server
 
@@ -58,6 +59,7 @@ def test_what_is_not_left_is_refused_with_the_numbers(ann: httpx2.Client) -> Non
     assert used(ann) == 10
 
 
+@on_sqlite_alone
 @pytest.mark.parametrize("key", [None, "", "k" * 201, "a\tb", "schlüssel"])
 def test_a_key_is_needed(ann: httpx2.Client, key: str | None) -> None:
     headers: dict[str, bytes] = {} if key is None else {"Idempotency-Key": key.encode("latin-1")}
@@ -66,6 +68,7 @@ def test_a_key_is_needed(ann: httpx2.Client, key: str | None) -> None:
     assert used(ann) == 0
 
 
+@on_sqlite_alone
 @pytest.mark.parametrize(
     "body", [{"amount": 0}, {"amount": -1}, {"amount": 10**13}, {"amount": "many"}, {"units": 1}, []]
 )
@@ -75,6 +78,7 @@ def test_what_is_no_consumption(ann: httpx2.Client, body: Any) -> None:
     assert used(ann) == 0
 
 
+@on_sqlite_alone
 @pytest.mark.parametrize("name", ["software_units", "run", "unheard_of"])
 def test_what_is_no_metered_feature(ann: httpx2.Client, name: str) -> None:
     url = f"/api/v1/features/{name}"
@@ -135,6 +139,7 @@ def test_the_open_blocks_of_one_feature(root: httpx2.Client, ann: httpx2.Client)
     assert as_problem(ann.get("/api/v1/blocks", params={"feature": "test_queries"}))["code"] == "role_required"
 
 
+@on_sqlite_alone
 @pytest.mark.parametrize(
     ("feature", "status"),
     [

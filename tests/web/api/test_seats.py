@@ -1,4 +1,4 @@
-"""Seats over HTTP: who may lease for whom, the queue, borrowing, reservations, denials, and what is no such request."""
+"""Seats over HTTP: leases, the queue, borrowing, reservations, denials, what is no such request; on each database."""
 
 import json
 import time
@@ -16,6 +16,7 @@ from contract.surfaces import as_problem
 from placet.license import Grant
 from placet.license.lease import verify_lease
 from placet.store import usage
+from store_support.fixtures import on_sqlite_alone
 
 FEATURE = "/api/v1/features/private_instances"
 LEASES = f"{FEATURE}/leases"
@@ -27,9 +28,9 @@ def seats(units: int) -> dict[str, Grant]:
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[ConsoleServer]:
+def server(tmp_path: Path, database_url: str) -> Iterator[ConsoleServer]:
     """A server with two seats."""
-    with running(tmp_path / "data") as server:
+    with running(tmp_path / "data", database_url=database_url) as server:
         server.install(features=seats(2))
         yield server
 
@@ -167,6 +168,7 @@ def test_what_has_no_seats(ann: httpx2.Client, root: httpx2.Client) -> None:
         assert as_problem(root.delete(f"{path}/seat-rules"))["code"] == "unknown_feature"
 
 
+@on_sqlite_alone
 @pytest.mark.parametrize(
     "body",
     [
