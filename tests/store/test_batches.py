@@ -1,5 +1,6 @@
 """Group commit: what comes together is one transaction, and nobody is told of another's failure."""
 
+import signal
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -122,3 +123,35 @@ def test_an_interruption_while_gathering_leaves_nobody_waiting(
             journal.batches.run(1)
     assert journal.batches.run(2) == 20
     assert journal.written() == [2]
+
+
+@pytest.mark.parametrize("begins", ["before it leads", "as it is to lead"])
+def test_one_that_is_interrupted_while_it_waits_leaves_nobody_waiting(journal: Journal, begins: str) -> None:
+    main = threading.get_ident()
+
+    def interrupt() -> int:
+        while len(journal.batches._waiting) < 1:
+            pass
+        behind = pool.submit(journal.batches.run, 2)
+        while len(journal.batches._waiting) < 2:
+            pass
+        if begins == "as it is to lead":
+            with journal.batches._mutex:
+                signal.pthread_kill(main, signal.SIGINT)
+                journal.may_go_on.set()
+        else:
+            signal.pthread_kill(main, signal.SIGINT)
+        while len(journal.batches._waiting) > 1 and not behind.done():
+            pass
+        journal.may_go_on.set()
+        return behind.result(30)
+
+    with ThreadPoolExecutor(3) as pool:
+        first = pool.submit(journal.batches.run, 0)
+        assert journal.begun.wait(30)
+        interrupting = pool.submit(interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            journal.batches.run(1)
+        assert (first.result(30), interrupting.result(30)) == (0, 20)
+    assert journal.batches.run(3) == 30
+    assert journal.written() == [0, 2, 3]

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from secrets import token_hex
 from typing import Any, NamedTuple
-from uuid import uuid4
 
 import msgspec
 from sqlalchemy import Connection
@@ -69,7 +69,7 @@ class Metering(Judge):
         threads share one durable transaction. Raises :class:`Refused`, and :class:`KeyReused` for a key that was used
         for another amount.
         """
-        found = self._consumptions.run(self._asked(feature, amount, str(uuid4()) if key is None else key, actor))
+        found = self._consumptions.run(self._asked(feature, amount, token_hex(16) if key is None else key, actor))
         answer = _told(found)
         if isinstance(answer, BaseException):
             raise answer

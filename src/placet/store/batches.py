@@ -27,13 +27,13 @@ A = TypeVar("A")
 class _Entry(Generic[R, A]):
     """One caller's request, and what came of it."""
 
-    __slots__ = ("answer", "done", "error", "request", "wakes")
+    __slots__ = ("answer", "done", "error", "leads", "request", "wakes")
 
     def __init__(self, request: R) -> None:
         self.request = request
         self.answer: A
         self.error: BaseException | None = None
-        self.done = False
+        self.done = self.leads = False
         self.wakes = threading.Lock()
         self.wakes.acquire()
 
@@ -67,7 +67,11 @@ class Batches(Generic[R, A]):
                 self._gathers = False
                 self._gathered.release()
         if not leads:
-            entry.wakes.acquire()
+            try:
+                entry.wakes.acquire()
+            except BaseException:  # the process is to end: the others do not
+                self._withdraw(entry)
+                raise
         if not entry.done:
             self._lead()
         if entry.error is not None:
@@ -97,10 +101,23 @@ class Batches(Generic[R, A]):
                 entry.done = True
                 entry.wakes.release()
             with self._mutex:
-                if self._waiting:
-                    self._waiting[0].wakes.release()  # it leads: it wakes up without being done
-                else:
-                    self._is_led = False
+                self._hand_over()
+
+    def _hand_over(self) -> None:
+        """Have the next one lead, if there is one. The mutex is held."""
+        if self._waiting:
+            self._waiting[0].leads = True
+            self._waiting[0].wakes.release()  # it wakes up without being done
+        else:
+            self._is_led = False
+
+    def _withdraw(self, entry: _Entry[R, A]) -> None:
+        """Take back a request that nobody waits for any more, if no transaction has it yet."""
+        with self._mutex:
+            if entry in self._waiting:
+                self._waiting.remove(entry)
+                if entry.leads:
+                    self._hand_over()
 
     def _take(self) -> Sequence[_Entry[R, A]]:
         """Take those who wait, the leader among them."""
