@@ -182,6 +182,15 @@ MENDABLE = [
         after="shop-1",
     ),
     planted(
+        Kind.METER_PERIOD_ABSURD,
+        "calls",
+        "the meter stands in the period of 2027-07-06T12:00:00Z, and the newest that was recorded is of "
+        "2026-06-01T12:00:00Z",
+        f"UPDATE meters SET period_starts_at = period_starts_at + {400 * DAY_US} WHERE feature = 'calls'",  # noqa: S608
+        before={"period": "2027-07-06T12:00:00Z", "used": 16},
+        after={"period": "2026-06-01T12:00:00Z", "used": 16},
+    ),
+    planted(
         Kind.INDEX_MISSING,
         "schema",
         "the index ix_audit_events_at of audit_events is missing",
@@ -338,6 +347,11 @@ REPORTED = [
         "DELETE FROM module_archives WHERE version_id = 'shop-1'; DELETE FROM module_versions WHERE module = 'shop'",
     ),
     (Kind.SERVER_KEY_DAMAGED, "UPDATE installation SET server_key = 'x'"),
+    (Kind.LICENSE_MISSING, "UPDATE installation SET license_id = NULL"),
+    (Kind.INSTALLATION_MISSING, "DELETE FROM installation"),
+    (Kind.VALUE_UNREADABLE, "UPDATE leases SET acquired_at = -1"),
+    (Kind.VALUE_UNREADABLE, "INSERT INTO seat_reservations VALUES ('editors', 'planet', 'mars', 1)"),
+    (Kind.VALUE_UNREADABLE, "UPDATE users SET changed_at = -1 WHERE name = 'maria'"),
     (Kind.LICENSE_MISSING, "DELETE FROM licenses"),
     (Kind.LICENSE_DAMAGED, "UPDATE licenses SET signed = 'x'"),
     (Kind.LICENSE_REPLACED, "UPDATE licenses SET digest = '0000'"),
@@ -388,6 +402,40 @@ def test_a_missing_license_is_told_with_the_entry_to_restore(patient: Patient) -
     ]
 
 
+def test_what_cannot_be_read_keeps_nobody_from_examining_the_rest(patient: Patient) -> None:
+    patient.suffer("UPDATE module_versions SET elements = '[' WHERE id = 'shop-1'", "UPDATE totals SET used = 7")
+    found = examined(patient)
+    kinds = {finding.kind for finding in found.wrong}
+    assert {Kind.VALUE_UNREADABLE, Kind.NOT_EXAMINED, Kind.TOTAL_DIFFERS} <= kinds
+    assert (Kind.VALUE_UNREADABLE, "module shop", "the elements of version 1.0.0 cannot be read") in wrong(found)
+    mended = repaired(patient)
+    assert Kind.TOTAL_DIFFERS in {item.finding.kind for item in mended.mended}
+
+
+SCRIBBLES = [
+    "UPDATE totals SET used = 'many'",
+    "UPDATE allocations SET amount = x'00'",
+    "UPDATE consumptions SET amount = 'few'",
+    "UPDATE consumptions SET amount = 9223372036854775807",
+    "UPDATE blocks SET size = 'big'",
+    "UPDATE installation SET revision = 'newest'",
+    "UPDATE installation SET newest_moment = 'now'",
+    "UPDATE licenses SET signed = x'00'",
+    "UPDATE leases SET expires_at = 'never'",
+    "UPDATE holder_marks SET noted_at = 'then'",
+    "INSERT INTO seat_rules VALUES ('editors', 'low', 60)",
+    "INSERT INTO audit_events (at, actor, event, subject, detail) VALUES ('then', 'me', 'x', 'y', '{}')",
+]
+
+
+@pytest.mark.parametrize("patient", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("scribble", SCRIBBLES)
+def test_whatever_is_scribbled_into_a_cell_is_told(patient: Patient, scribble: str) -> None:
+    patient.suffer(scribble)
+    for found in (examined(patient), repaired(patient)):
+        assert {Kind.VALUE_UNREADABLE, Kind.AMOUNT_ABSURD} & {finding.kind for finding in found.wrong}
+
+
 def test_a_dropped_table_or_column_is_told_and_nothing_is_broken_over_it(patient: Patient) -> None:
     patient.suffer("DROP TABLE usage_days", "ALTER TABLE denials DROP COLUMN requested")
     for found in (examined(patient), repaired(patient)):
@@ -403,7 +451,8 @@ def test_a_dropped_table_or_column_is_told_and_nothing_is_broken_over_it(patient
 def test_missing_files_and_damaged_module_databases_are_reported(patient: Patient) -> None:
     patient.layout.versions.joinpath("shop").rename(patient.layout.data / "elsewhere")
     assert wrong(examined(patient)) == []  # the server makes them anew
-    patient.suffer("UPDATE module_archives SET archive = '\\x7a' WHERE version_id = 'shop-1'")
+    other = "X'7a'" if patient.database.engine.dialect.name == "sqlite" else "'\\x7a'"
+    patient.suffer(f"UPDATE module_archives SET archive = {other} WHERE version_id = 'shop-1'")  # noqa: S608
     patient.suffer("DELETE FROM module_archives WHERE version_id = 'news-1'")
     patient.layout.module_database("news").write_bytes(b"nonsense" * 1000)
     for found in (examined(patient), repaired(patient)):

@@ -31,7 +31,7 @@ def doctor(data: Path, *, database_url: str | None, trust: Path | None, is_repai
     from placet.platform.layout import Layout
 
     store = None if trust is None else read_trust(trust)
-    with opened(data, database_url, make=False) as database:
+    with opened(data, database_url, make=False, examined=True) as database:
         layout = Layout(data.resolve())
         if is_repair:
             found = repair(database, layout, trust=store, actor=OPERATOR)

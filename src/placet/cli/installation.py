@@ -42,8 +42,11 @@ def _directory(context: click.Context, parameter: click.Parameter, name: str) ->
 
 
 @contextmanager
-def opened(data: Path, database_url: str | None, *, make: bool = True) -> "Iterator[Database]":
-    """Open the database of an installation. Where there is none yet one is made and told of; without ``make``, not."""
+def opened(data: Path, database_url: str | None, *, make: bool = True, examined: bool = False) -> "Iterator[Database]":
+    """Open the database of an installation. Where there is none yet one is made and told of; without ``make``, not.
+
+    What is to be ``examined`` is opened as it is, whatever may be missing.
+    """
     from placet.platform.layout import Layout
     from placet.store.database import Database, DatabaseUnusable
     from placet.store.installation import ensure_installation, read_installation
@@ -61,13 +64,14 @@ def opened(data: Path, database_url: str | None, *, make: bool = True) -> "Itera
     except OSError as error:
         raise of_file(error) from None
     try:
-        now = datetime.now(UTC)
-        with database.write() as connection:
-            ensure_installation(connection, now)
-            installation = read_installation(connection)
-        if installation.created_at == now:
-            where = f"Made a new installation in {click.format_filename(data)}"
-            click.echo(f"{where}, with serial number {installation.serial_number}.", err=True)
+        if not examined:
+            now = datetime.now(UTC)
+            with database.write() as connection:
+                ensure_installation(connection, now)
+                installation = read_installation(connection)
+            if installation.created_at == now:
+                where = f"Made a new installation in {click.format_filename(data)}"
+                click.echo(f"{where}, with serial number {installation.serial_number}.", err=True)
         yield database
     finally:
         database.close()

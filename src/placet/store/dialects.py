@@ -16,7 +16,20 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import BigInteger, Connection, Engine, String, event, func, select, text
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ColumnElement,
+    Connection,
+    Engine,
+    String,
+    TypeDecorator,
+    event,
+    false,
+    func,
+    select,
+    text,
+)
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError, DBAPIError, InvalidatePoolError
 from sqlalchemy.ext.compiler import compiles
@@ -231,6 +244,19 @@ def listener(engine: Engine) -> "Listener | None":
     from placet.store.postgresql import Listener  # noqa: PLC0415
 
     return Listener(engine.connect())
+
+
+def is_of_another_type(connection: Connection, column: Column[Any]) -> ColumnElement[bool]:
+    """Tell which values of a column are not of its type: SQLite stores what it is given, PostgreSQL refuses it."""
+    if connection.dialect.name != "sqlite":
+        return false()
+    expected = {int: "integer", bool: "integer", bytes: "blob"}.get(_stored_as(column), "text")
+    return func.typeof(column).not_in([expected, "null"])
+
+
+def _stored_as(column: Column[Any]) -> type:
+    stored = column.type.impl_instance if isinstance(column.type, TypeDecorator) else column.type
+    return stored.python_type
 
 
 class now_microseconds(FunctionElement[int]):  # noqa: N801 - it is a function of SQL

@@ -1,13 +1,15 @@
 """Examining an installation, and mending what was found."""
 
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 
 import msgspec
 from sqlalchemy import Connection
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from placet.enforcement import Product
 from placet.license.keys import TrustStore
+from placet.platform.doctor.cells import examine_cells
 from placet.platform.doctor.files import examine_files
 from placet.platform.doctor.findings import Case, Change, Finding
 from placet.platform.doctor.holders import examine_holders
@@ -23,14 +25,18 @@ from placet.platform.product import PLATFORM_SERVER
 from placet.store import audit
 from placet.store.database import Database
 
-_IN_THE_DATABASE = (
-    examine_ledger,
-    examine_holders,
-    examine_meters,
-    examine_history,
-    examine_people,
-    examine_licenses,
-)
+_PARTS: Mapping[str, Callable[[Connection, Case], Iterable[Finding]]] = {
+    "values": examine_cells,
+    "totals": examine_ledger,
+    "holders": examine_holders,
+    "meters": examine_meters,
+    "usage over time": examine_history,
+    "people": examine_people,
+    "licenses": examine_licenses,
+    "files": examine_files,
+}
+_UNREADABLE = (DBAPIError, msgspec.MsgspecError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+"""What a value that no operation writes may lead to."""
 _MOST_ROUNDS = 4
 
 
@@ -107,15 +113,38 @@ def _findings(case: Case) -> list[Finding]:
             if all(finding.ok for finding in findings):
                 findings += examine_structure(connection)
             if all(finding.ok or finding.kind is Kind.INDEX_MISSING for finding in findings):
-                findings += [finding for examined in _IN_THE_DATABASE for finding in examined(connection, case)]
-                findings += examine_files(connection, case)
+                for part, examined in _PARTS.items():
+                    findings += _part(part, examined, connection, case)
     except DBAPIError:  # what is damaged may not even let a transaction end
         if all(finding.ok for finding in findings):
             raise
     return findings
 
 
+def _part(
+    part: str, examined: Callable[[Connection, Case], Iterable[Finding]], connection: Connection, case: Case
+) -> list[Finding]:
+    """Examine one part; a value that cannot be read keeps nobody from examining the others."""
+    try:
+        with connection.begin_nested():
+            return list(examined(connection, case))
+    except _UNREADABLE as error:
+        if isinstance(error, DBAPIError) and error.connection_invalidated:
+            raise
+        text = f"they could not be examined: {type(getattr(error, 'orig', error)).__name__}"
+        return [Finding(subject=part, text=text, kind=Kind.NOT_EXAMINED)]
+
+
 def _mend(finding: Finding, case: Case, actor: str) -> Mended | None:
+    try:
+        return _mended(finding, case, actor)
+    except _UNREADABLE as error:  # nothing of the repair stays
+        if isinstance(error, OperationalError):
+            raise
+        return None
+
+
+def _mended(finding: Finding, case: Case, actor: str) -> Mended | None:
     change = None
     if finding.repair is not None:
         with case.database.write() as connection:

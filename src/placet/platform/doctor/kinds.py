@@ -29,6 +29,10 @@ class Kind(StrEnum):
     LICENSE_INDEX_DIFFERS = "license_index_differs"
     DATABASE_DAMAGED = "database_damaged"
     TABLE_MISSING = "table_missing"
+    INSTALLATION_MISSING = "installation_missing"
+    VALUE_UNREADABLE = "value_unreadable"
+    NOT_EXAMINED = "not_examined"
+    METER_PERIOD_ABSURD = "meter_period_absurd"
     INDEX_MISSING = "index_missing"
     SERVER_KEY_DAMAGED = "server_key_damaged"
     ROLE_UNKNOWN = "role_unknown"
@@ -140,6 +144,24 @@ EXPLAINED: Mapping[Kind, Explained] = {
     Kind.TABLE_MISSING: Explained(
         "Statements that need it fail, and nothing else can be examined: somebody has dropped it.",
         "No repair: what it held is gone. Stop the server and put a backup in its place.",
+    ),
+    Kind.INSTALLATION_MISSING: Explained(
+        "The row that says which server this is has gone, and with it the server's key. At its next start it is "
+        "another server, and no license of this one is for it.",
+        "No repair: the key is nowhere else. Stop the server and put a backup in its place.",
+    ),
+    Kind.VALUE_UNREADABLE: Explained(
+        "No operation writes such a value: what reads the row may fail, or the server may not start.",
+        "No repair: what the row should say only a person knows. Correct it, remove it, or put a backup in its place.",
+    ),
+    Kind.NOT_EXAMINED: Explained(
+        "A value that no operation writes stands in the way: what else is wrong with this part is not known.",
+        "No repair: mend what is told beside it, and examine again.",
+    ),
+    Kind.METER_PERIOD_ABSURD: Explained(
+        "The limit of this period is judged by a meter that stands in another one: what was consumed is forgotten, or "
+        "counted for too long.",
+        "--repair sets the meter to the newest period in which something was recorded, with what was.",
     ),
     Kind.INDEX_MISSING: Explained(
         "What is looked up by it takes longer the more there is, and what was unique by it may not be.",

@@ -27,7 +27,10 @@ def examine_licenses(connection: Connection, case: Case) -> list[Finding]:
     in_force = read_installation(connection).license_id
     rows = connection.execute(select(licenses).order_by(licenses.c.id)).all()
     findings = [finding for row in rows for finding in _entry(row, case, in_force=row.id == in_force)]
-    if in_force is None:
+    if in_force is None and rows:
+        text = f"none of the history is in force, and there is {_restorable(rows)}"
+        findings.append(Finding(subject="license", text=text, kind=Kind.LICENSE_MISSING))
+    elif in_force is None:
         findings.append(Finding(subject="license", text="none is installed"))
     elif in_force not in {row.id for row in rows}:
         text = f"entry {in_force} of the history is missing, and there is {_restorable(rows)}"

@@ -19,7 +19,9 @@ LEFT_AFTER = timedelta(days=1)
 
 def examine_meters(connection: Connection, case: Case) -> list[Finding]:
     """Examine meters, consumption and blocks."""
-    return [*_absurd(connection), *_missing(connection, case), *_meters(connection), *_blocks(connection, case)]
+    absurd = list(_absurd(connection))
+    unsure = {finding.subject for finding in absurd}  # what adds up to what is not known of these
+    return [*absurd, *_missing(connection, case), *_meters(connection, case, unsure), *_blocks(connection, case)]
 
 
 def _absurd(connection: Connection) -> Iterator[Finding]:
@@ -42,15 +44,42 @@ def _missing(connection: Connection, case: Case) -> Iterator[Finding]:
         yield Finding(subject=feature, text="there is no meter", kind=Kind.METER_MISSING, repair=_with_meter(feature))
 
 
+def _newest_period(connection: Connection, feature: str) -> datetime | None:
+    newest = [
+        connection.execute(select(func.max(table.c.period_starts_at)).where(table.c.feature == feature)).scalar()
+        for table in (consumptions, blocks)
+    ]
+    return max((when for when in newest if when is not None), default=None)
+
+
+def _is_elsewhere(period_starts_at: datetime, newest: datetime | None, case: Case) -> bool:
+    """A meter goes on to a period with the first consumption of it, so that the newest that is recorded is its own."""
+    if newest is None:
+        return period_starts_at > case.now + LEFT_AFTER
+    return period_starts_at != newest
+
+
+def _in_newest(feature: str) -> Repair:
+    def repair(connection: Connection, case: Case) -> Change | None:
+        metering.lock(connection, [feature])
+        meter, newest = metering.meters(connection)[feature], _newest_period(connection, feature)
+        if not _is_elsewhere(meter.period_starts_at, newest, case):
+            return None
+        starts_at = newest or case.now
+        used = max(0, _consumed(connection, feature, starts_at))
+        row = update(meters).where(meters.c.feature == feature)
+        connection.execute(row.values(period_starts_at=starts_at, used=used))
+        before = {"period": rfc3339(meter.period_starts_at), "used": meter.used}
+        return Change(before, {"period": rfc3339(starts_at), "used": used})
+
+    return repair
+
+
 def _with_meter(feature: str) -> Repair:
     def repair(connection: Connection, case: Case) -> Change | None:
         if feature in metering.meters(connection):
             return None
-        newest = [
-            connection.execute(select(func.max(table.c.period_starts_at)).where(table.c.feature == feature)).scalar()
-            for table in (consumptions, blocks)
-        ]
-        starts_at = max((when for when in newest if when is not None), default=case.now)
+        starts_at = _newest_period(connection, feature) or case.now
         used = max(0, _consumed(connection, feature, starts_at))
         connection.execute(insert(meters).values(feature=feature, period_starts_at=starts_at, used=used))
         return Change(None, used)
@@ -58,8 +87,16 @@ def _with_meter(feature: str) -> Repair:
     return repair
 
 
-def _meters(connection: Connection) -> Iterator[Finding]:
+def _meters(connection: Connection, case: Case, unsure: set[str]) -> Iterator[Finding]:
     for feature, meter in sorted(metering.meters(connection).items()):
+        if feature in unsure:
+            continue
+        newest = _newest_period(connection, feature)
+        if _is_elsewhere(meter.period_starts_at, newest, case):
+            told = "nothing" if newest is None else f"the newest that was recorded is of {rfc3339(newest)}"
+            text = f"the meter stands in the period of {rfc3339(meter.period_starts_at)}, and {told}"
+            yield Finding(subject=feature, text=text, kind=Kind.METER_PERIOD_ABSURD, repair=_in_newest(feature))
+            continue
         consumed = _consumed(connection, feature, meter.period_starts_at)
         since = rfc3339(meter.period_starts_at)
         if meter.used == consumed:

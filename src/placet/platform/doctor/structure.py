@@ -2,17 +2,27 @@
 
 from collections.abc import Iterator
 
-from sqlalchemy import Connection, Index, inspect
+from sqlalchemy import Connection, Index, inspect, select
 
-from placet.platform.doctor.findings import Case, Change, Finding, Repair
+from placet.platform.doctor.findings import Case, Change, Finding, Repair, some
 from placet.platform.doctor.kinds import Kind
-from placet.store.schema import metadata
+from placet.store.schema import installation, licenses, metadata
 
 
 def examine_structure(connection: Connection) -> list[Finding]:
     """Examine what every statement relies on; where a table or a column is missing, nothing else can be examined."""
     found = [*_tables(connection), *_indexes(connection)]
+    if all(finding.kind is Kind.INDEX_MISSING for finding in found):
+        found += _installation(connection)
     return found or [Finding(subject="schema", text="every table, column and index is there")]
+
+
+def _installation(connection: Connection) -> Iterator[Finding]:
+    if connection.execute(select(installation.c.id)).first() is None:
+        serials = list(connection.execute(select(licenses.c.serial_number).distinct()).scalars())
+        told = f"; its licenses were issued to {some(serials)}" if serials else ""
+        text = f"the row of the installation is missing{told}"
+        yield Finding(subject="installation", text=text, kind=Kind.INSTALLATION_MISSING)
 
 
 def _tables(connection: Connection) -> Iterator[Finding]:
