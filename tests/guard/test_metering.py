@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import select
@@ -225,3 +226,12 @@ def test_a_license_that_ends_ends_the_block_that_is_held(metered: Guard, clock: 
             counter.take()
     assert caught.value.decision.code is Code.OPERATION_EXPIRED_OR_OVER_LIMIT
     assert (used(metered), metered.open_blocks()) == (3, [])
+
+
+@pytest.mark.parametrize("amount", [1.5, True, "1"])
+def test_a_block_hands_out_whole_units_alone(metered: Guard, amount: Any) -> None:
+    with metered.block("calls", holder="worker", size=8) as counter:
+        counter.take(1)
+        with pytest.raises(ProductError, match="whole numbers"):
+            counter.take(amount)
+    assert metered.open_blocks("calls") == []

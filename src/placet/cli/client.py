@@ -216,6 +216,8 @@ class _WithProblem(EndedError):
         if self.problem.get("file"):
             line = f", line {self.problem['line']}" if self.problem.get("line") else ""
             click.echo(f"  Where: {printable(str(self.problem['file']))}{line}", err=True)
+        elif self.problem.get("line") and self.problem.get("column"):
+            click.echo(f"  Where: line {self.problem['line']}, column {self.problem['column']}", err=True)
         if self.problem.get("step"):
             after = f", {self.problem['elapsed']:.2f} s after it began" if "elapsed" in self.problem else ""
             click.echo(f"  Stopped at: {printable(str(self.problem['step']))}{after}", err=True)

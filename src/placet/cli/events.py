@@ -8,7 +8,7 @@ def events_of(lines: Iterable[str]) -> Iterator[tuple[str, str]]:
     event, data = "message", list[str]()
     for line in lines:
         if not line:
-            if data:
+            if any(data):
                 yield event, "\n".join(data)
             event, data = "message", []
             continue

@@ -54,7 +54,9 @@ def _stay(client: Client, source: str, started: dict[str, Any], port: int) -> No
     """Carry the editor's bytes until somebody ends it here, or the session ends there."""
     from placet.cli.tunnel import Tunnel  # noqa: PLC0415
 
-    signal.signal(signal.SIGTERM, _as_interrupt)
+    for number in (signal.SIGTERM, signal.SIGHUP):  # a terminal that is closed, or a connection that is lost
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup leaves it
+            signal.signal(number, _as_interrupt)
     where = f"{SESSIONS}/{started['id']}"
     try:
         tunnel = Tunnel(client, f"{where}/tunnel", port)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Protocol
 
-from placet.enforcement import Decision, Refused
+from placet.enforcement import Decision, ProductError, Refused
 from placet.store.metering import Block
 
 LOOKS_AGAIN_SECONDS = 1.0
@@ -56,7 +56,9 @@ class BlockCounter:
         self._until = 0.0
 
     def take(self, amount: int = 1) -> None:
-        """Use ``amount`` units. Raises :class:`Refused` where they are not left."""
+        """Use ``amount`` whole units. Raises :class:`Refused` where they are not left, and ``ProductError``."""
+        if type(amount) is not int:
+            raise ProductError(f"Units are whole numbers, not {amount!r}.")
         with self._mutex:
             if not 0 < amount <= self._left or self._clock() >= self._until:
                 self._prepare(amount)

@@ -51,9 +51,17 @@ def requires(access: Access) -> dict[str, Any]:
     return {"access": access}
 
 
+def anonymous() -> dict[str, Any]:
+    """Answer the ``opt`` of a public route that answers everybody the same: no database is asked who is calling."""
+    return requires(Access.PUBLIC) | {"anonymous": True}
+
+
 async def guard_access(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
     """Let a request through, or raise :class:`Problem` (401 or 403)."""
     access = handler.opt.get("access")
+    if access is Access.PUBLIC and handler.opt.get("anonymous"):
+        connection.scope["state"]["caller"] = None
+        return
     try:
         caller = await find_caller(connection)
     except NOT_REACHED:

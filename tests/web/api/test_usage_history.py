@@ -127,3 +127,8 @@ def test_what_a_holder_held(server: ConsoleServer, client: httpx2.Client) -> Non
 def test_what_cannot_be_told_is_a_problem(client: httpx2.Client, path: str, status: int, code: str) -> None:
     told = as_problem(client.get(path))
     assert (told["status"], told["code"]) == (status, code)
+
+
+def test_a_holder_has_no_null_character(ann: httpx2.Client) -> None:
+    answer = ann.get(f"{UNITS}/holders/%00")
+    assert answer.status_code == 400

@@ -11,8 +11,7 @@ from typing import Any
 
 import msgspec
 from litestar import Request, Response
-from litestar.response import ServerSentEvent
-from litestar.response.sse import ServerSentEventMessage
+from litestar.response import Stream
 
 from placet.platform.steps import Step, StepState
 from placet.web.problems import to_problem
@@ -27,15 +26,16 @@ def answer(request: Request[Any, Any, Any], work: Work, *, status: int) -> Respo
     """Do ``work`` and answer its document; to those who accept events, with its steps as they happen."""
     if EVENT_STREAM not in request.headers.get("accept", ""):
         return Response(work(None), status_code=status)
-    return ServerSentEvent(_events(work), status_code=200, headers={"X-Accel-Buffering": "no"})
+    headers = {"X-Accel-Buffering": "no"}
+    return Stream(_events(work), status_code=200, media_type=EVENT_STREAM, headers=headers)
 
 
-async def _events(work: Work) -> AsyncIterator[ServerSentEventMessage]:
-    loop, queue = asyncio.get_running_loop(), asyncio.Queue[ServerSentEventMessage | None]()
+async def _events(work: Work) -> AsyncIterator[str]:
+    loop, queue = asyncio.get_running_loop(), asyncio.Queue[str | None]()
     stopped: dict[str, Any] = {}
 
     def tell(event: str, document: object) -> None:
-        message = ServerSentEventMessage(event=event, data=msgspec.json.encode(document).decode())
+        message = f"event: {event}\ndata: {msgspec.json.encode(document).decode()}\n\n"  # JSON has no line ends
         loop.call_soon_threadsafe(queue.put_nowait, message)
 
     def tell_step(step: Step) -> None:
@@ -55,7 +55,7 @@ async def _events(work: Work) -> AsyncIterator[ServerSentEventMessage]:
         try:
             message = await asyncio.wait_for(queue.get(), PING_SECONDS)
         except TimeoutError:
-            yield ServerSentEventMessage(comment="working")
+            yield ": working\n\n"  # a comment: connections that say nothing are cut off on the way
             continue
         if message is None:
             break

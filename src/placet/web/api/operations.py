@@ -12,19 +12,19 @@ from placet import __version__
 from placet.enforcement import State, Status
 from placet.platform.supervisor import WorkerState
 from placet.store.reach import NOT_REACHED
-from placet.web.access import Access, requires
+from placet.web.access import anonymous
 from placet.web.api.parameters import Server
 
 log = structlog.get_logger()
 
 
-@get("/healthz", opt=requires(Access.PUBLIC), tags=["operations"])
+@get("/healthz", opt=anonymous(), tags=["operations"])
 async def health() -> dict[str, str]:
     """The process is alive."""
     return {"status": "ok", "version": __version__}
 
 
-@get("/readyz", opt=requires(Access.PUBLIC), tags=["operations"], sync_to_thread=True)
+@get("/readyz", opt=anonymous(), tags=["operations"], sync_to_thread=True)
 def ready(server: Server) -> Response[dict[str, Any]]:
     """The server can do its work: its database answers, and the published modules have been started."""
     try:
@@ -42,7 +42,7 @@ def ready(server: Server) -> Response[dict[str, Any]]:
     return Response({"status": "ready"})
 
 
-@get("/metrics", opt=requires(Access.PUBLIC), tags=["operations"], sync_to_thread=True)
+@get("/metrics", opt=anonymous(), tags=["operations"], sync_to_thread=True)
 def metrics(server: Server) -> Response[bytes]:
     """The license and its usage in Prometheus' text format. Numbers only: no names of customers, users or modules."""
     return Response(_measured(server.guard.status()), media_type="text/plain; version=0.0.4")

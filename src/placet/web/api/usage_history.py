@@ -13,7 +13,9 @@ from placet.web.problems import Problem
 
 Since = Annotated[str | None, Parameter(max_length=60, description="A date or an RFC 3339 instant; else a year before")]
 Until = Annotated[str | None, Parameter(max_length=60, description="A date (its end) or an RFC 3339 instant; else now")]
-HolderName = Annotated[str, Parameter(min_length=1, max_length=1000, description="Who holds units of it")]
+HolderName = Annotated[
+    str, Parameter(min_length=1, max_length=1000, pattern=r"^[^\x00]+$", description="Who holds units of it")
+]
 
 LONGEST = 3_660 * DAY
 _YEAR = 365 * DAY

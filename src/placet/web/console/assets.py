@@ -10,7 +10,7 @@ import msgspec
 from litestar import Request, Response, get
 from litestar.exceptions import NotFoundException
 
-from placet.web.access import Access, requires
+from placet.web.access import anonymous
 
 _PATH = "/service-center/static"
 _MEDIA_TYPES = {"placet.css": "text/css", "placet.svg": "image/svg+xml"}
@@ -39,7 +39,7 @@ def _read(name: str, media_type: str) -> Asset:
 ASSETS: Mapping[str, Asset] = MappingProxyType({name: _read(name, kind) for name, kind in _MEDIA_TYPES.items()})
 
 
-@get(f"{_PATH}/{{name:str}}", opt=requires(Access.PUBLIC), include_in_schema=False, sync_to_thread=False)
+@get(f"{_PATH}/{{name:str}}", opt=anonymous(), include_in_schema=False, sync_to_thread=False)
 def static_file(request: Request[Any, Any, Any]) -> Response[bytes]:
     """Answer a stylesheet or icon, or 304 where the browser has it (RFC 9110 section 13.1.2)."""
     name = str(request.path_params["name"])
