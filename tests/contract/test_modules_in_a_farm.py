@@ -88,7 +88,7 @@ def test_a_rollback_reaches_all_servers_and_asks_like_a_publish(farm: MakeServer
     assert version_at(one) == "4.0.0"
     told = two.cli("module", "rollback", "shop")
     assert told.out.startswith("Rolled back to shop 3.0.0: 1 Software Unit (1 before).")
-    assert "1 of 1 other server of the farm serve" in told.out
+    assert "Serving it as well: 1 of 1 other server of the farm." in told.out
     assert (version_at(one), version_at(two)) == ("3.0.0", "3.0.0")
     assert two.cli("module", "rollback", "shop", kept[2]["id"]).status == 0
     assert (version_at(one), version_at(two)) == ("2.0.0", "2.0.0")
@@ -133,7 +133,7 @@ def test_a_server_that_cannot_bring_a_version_up_goes_on_with_the_one_before(far
     files = files_of("shop", 1, version="2.0.0", **{"shop/app.py": picky})
     done = one.cli("module", "publish", directory_of(tmp_path / "shop", files))
     assert done.status == 0, done.err
-    assert "0 of 1 other server" in done.out
+    assert "Serving it as well: 0 of 1 other server" in done.out
     assert f"({two.address}) goes on with the version before: " in done.err
     assert (version_at(one), version_at(two)) == ("2.0.0", "1.0.0")
     marker.unlink()

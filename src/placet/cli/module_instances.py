@@ -6,7 +6,7 @@ import click
 
 from placet.cli.archive import archive_of, source_argument
 from placet.cli.client import Client, client_command
-from placet.cli.output import print_json, print_table, print_warnings
+from placet.cli.output import counted, print_json, print_table, print_warnings
 
 RUNS = "/api/v1/runs"
 SESSIONS = "/api/v1/debug-sessions"
@@ -78,5 +78,7 @@ def tell_started(client: Client, started: dict[str, Any]) -> None:
 def tell_how_it_ends(started: dict[str, Any]) -> None:
     """Say what ends an instance."""
     click.echo(f"Stop it with: placet module stop {started['id']}")
-    minutes = started["idle_seconds"] / 60
-    click.echo(f"Otherwise it is stopped at {started['expires_at']}, or after {minutes:g} minutes without a request.")
+    minutes, seconds = divmod(round(started["idle_seconds"]), 60)
+    idle = counted(seconds, "second") if seconds else counted(minutes, "minute")
+    idle = f"{counted(minutes, 'minute')} and {idle}" if minutes and seconds else idle
+    click.echo(f"Otherwise it is stopped at {started['expires_at']}, or after {idle} without a request.")

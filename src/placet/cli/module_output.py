@@ -66,7 +66,7 @@ def print_front_ends(others: list[dict[str, Any]]) -> None:
     """Print how far the other servers of the farm are, where there are any."""
     serving = [item for item in others if item["state"] == "serving"]
     if others:
-        click.echo(f"{len(serving)} of {counted(len(others), 'other server')} of the farm serve it as well.")
+        click.echo(f"Serving it as well: {len(serving)} of {counted(len(others), 'other server')} of the farm.")
     for item in others:
         if item["state"] != "serving":
             name, why = printable(str(item["name"])), printable(str(item["detail"] or "it is not ready yet"))

@@ -3,6 +3,7 @@
 All of it happens below one directory and in processes of their own; nothing of the server changes.
 """
 
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -78,14 +79,19 @@ def compile_module(unpacked: Unpacked) -> None:
     )
     if finished.timed_out or finished.returncode != 0:
         what = "took more than 120 seconds" if finished.timed_out else "found a file that is not valid Python"
+        said = finished.output.replace(f"{unpacked.module}/", "")
+        place = _PLACE.search(said)
         raise ModuleProblem(
             ProblemCode.BUILD_FAILED,
             f"Compiling {unpacked.package.manifest.name} {what}. The output says which file and line; correct it.",
             step="build",
-            output=finished.output,
+            file=place["file"] if place else None,
+            line=int(place["line"]) if place else None,
+            output=said,
         )
 
 
+_PLACE = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>[0-9]+)')
 # The number of the result descriptor is the last argument; compiling has no result but its exit status.
 _COMPILE = "import compileall, sys; sys.exit(not compileall.compile_dir(sys.argv[1], quiet=1, legacy=False))"
 

@@ -22,7 +22,7 @@ SKIPPED_DIRECTORIES = frozenset(
         *(".mypy_cache", ".ruff_cache", ".pytest_cache", ".hypothesis", ".idea", ".vscode"),
     )
 )
-SKIPPED_FILES = frozenset((".DS_Store", ".coverage", "Thumbs.db"))
+SKIPPED_FILES = frozenset((".DS_Store", ".coverage", ".env", "Thumbs.db"))
 SKIPPED_SUFFIXES = (".pyc", ".pyo", ".swp", "~")
 _EARLIEST_DATE = (1980, 1, 1, 0, 0, 0)
 _MODE = (stat.S_IFREG | 0o644) << 16

@@ -109,10 +109,10 @@ class Publisher:
                 with steps.step(StepName.UNPACK):
                     unpacked = open_archive(archive, staging)
                     steps.say(f"{unpacked.package.files:,} files, {unpacked.package.size:,} bytes")
+                if dry_run:
+                    return self._rehearse(unpacked, version_id, steps)
                 manifest = unpacked.package.manifest
                 with self.work.on(manifest.name, "publish", actor=actor, version=manifest.version) as work:
-                    if dry_run:
-                        return self._rehearse(unpacked, version_id, steps)
                     return self._publish(archive, unpacked, version_id, work, steps)
             finally:
                 remove_tree(staging)
