@@ -15,7 +15,7 @@ from store_support.postgres import shared_server
 
 pytestmark = pytest.mark.server
 
-ROLLBACK = [StepName.ASK, StepName.BUILD, StepName.START, StepName.COMMIT, StepName.SWITCH, StepName.FRONT_ENDS]
+ROLLBACK = [StepName.START, StepName.COMMIT, StepName.SWITCH]
 
 
 @pytest.fixture(scope="module")
