@@ -1,8 +1,7 @@
 """Scenario: several servers on one database. One license, one usage, a limit of servers, and a network that fails."""
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import pytest
 from contract.archives import archive_of
 from contract.documents import digest_of
 from contract.driver import EVERYTHING, ServerProcess, VendorDirectory, wait_for
+from contract.farm import MakeServer, new_farm
 from contract.surfaces import as_problem
 from store_support.cuttable_proxy import CuttableProxy
 from store_support.postgres import shared_server
@@ -18,30 +18,15 @@ from store_support.postgres import shared_server
 pytestmark = pytest.mark.server
 
 ON = ["sqlite", "postgresql"]
-BEAT = ("--beat", "1s")
 LIMIT = (
     "Cannot perform the operation because you reached the limit of 2 Front-end Servers that this server license allows"
 )
-MakeServer = Callable[..., ServerProcess]
 
 
 @pytest.fixture
 def farm(request: pytest.FixtureRequest, vendor: VendorDirectory, tmp_path: Path) -> Iterator[MakeServer]:
-    """Starts servers with directories of their own on one database; through a network, where one is given."""
-    on_sqlite = getattr(request, "param", "postgresql") == "sqlite"
-    name = "" if on_sqlite else shared_server().new_database()
-    with ExitStack() as started:
-        servers: list[ServerProcess] = []
-
-        def start(*options: object, network: CuttableProxy | None = None) -> ServerProcess:
-            port = None if network is None else network.port
-            url = f"sqlite:///{tmp_path}/shared.sqlite3" if on_sqlite else shared_server().url(name, port=port)
-            data = tmp_path / f"server-{len(servers)}"
-            token = servers[0].token if servers else None
-            server = ServerProcess(data, vendor.trust, *BEAT, *options, token=token, database_url=url)
-            servers.append(started.enter_context(server))
-            return server
-
+    """Starts servers on one database, PostgreSQL's where no other is asked for."""
+    with new_farm(getattr(request, "param", "postgresql"), vendor, tmp_path) as start:
         yield start
 
 

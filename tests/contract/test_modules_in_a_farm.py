@@ -1,7 +1,7 @@
 """Scenario: modules on several servers of one database. What one publishes all serve; nothing is half done."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from threading import Thread
@@ -12,36 +12,25 @@ import pytest
 
 from contract.archives import APP, archive_of, directory_of, files_of, zipped
 from contract.driver import EVERYTHING, ServerProcess, VendorDirectory, wait_for
+from contract.farm import MakeServer, new_farm
 from contract.surfaces import as_problem
 from contract.traffic import Traffic
 from placet.cli.events import events_of
 from placet.platform.steps import StepName
-from store_support.postgres import shared_server
 
 pytestmark = pytest.mark.server
-
-MakeServer = Callable[..., ServerProcess]
 
 
 @pytest.fixture
 def farm(request: pytest.FixtureRequest, vendor: VendorDirectory, tmp_path: Path) -> Iterator[MakeServer]:
-    """Starts servers with directories of their own on one licensed database."""
-    on_sqlite = getattr(request, "param", "postgresql") == "sqlite"
-    name = "" if on_sqlite else shared_server().new_database()
-    with ExitStack() as started:
-        servers: list[ServerProcess] = []
+    """Starts servers on one database, which are licensed, and hold a place when they are there."""
+    with new_farm(getattr(request, "param", "postgresql"), vendor, tmp_path) as new_server:
 
         def start(*options: object) -> ServerProcess:
-            url = f"sqlite:///{tmp_path}/shared.sqlite3" if on_sqlite else shared_server().url(name)
-            token = servers[0].token if servers else None
-            data = tmp_path / f"server-{len(servers)}"
-            server = ServerProcess(data, vendor.trust, "--beat", "1s", *options, token=token, database_url=url)
-            servers.append(started.enter_context(server))
-            if len(servers) == 1:
-                limits = ("--limit", "front_end_servers=3")
-                server.installed(vendor.issue(*EVERYTHING, *limits, serial=server.serial))
-            else:
-                wait_for(lambda: server.status()["front_end"]["registered"])
+            server = new_server(*options)
+            if server.status()["license"] is None:
+                server.installed(vendor.issue(*EVERYTHING, "--limit", "front_end_servers=3", serial=server.serial))
+            wait_for(lambda: server.status()["front_end"]["registered"])
             return server
 
         yield start

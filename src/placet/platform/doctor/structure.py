@@ -11,7 +11,7 @@ from placet.store.schema import installation, licenses, metadata
 
 def examine_structure(connection: Connection) -> list[Finding]:
     """Examine what every statement relies on; where a table or a column is missing, nothing else can be examined."""
-    found = [*_tables(connection), *_indexes(connection)]
+    found = list(_tables(connection))
     if all(finding.kind is Kind.INDEX_MISSING for finding in found):
         found += _installation(connection)
     return found or [Finding(subject="schema", text="every table, column and index is there")]
@@ -36,18 +36,11 @@ def _tables(connection: Connection) -> Iterator[Finding]:
         for name in sorted(set(table.columns.keys()) - columns):
             text = f"the column {name} of {table.name} is missing"
             yield Finding(subject="schema", text=text, kind=Kind.TABLE_MISSING)
-
-
-def _indexes(connection: Connection) -> Iterator[Finding]:
-    inspector = inspect(connection)
-    there = set(inspector.get_table_names())
-    for table in metadata.sorted_tables:
-        if table.name in there:
-            known = {index["name"] for index in inspector.get_indexes(table.name)}
-            for index in sorted(table.indexes, key=lambda index: str(index.name)):
-                if index.name not in known:
-                    text = f"the index {index.name} of {table.name} is missing"
-                    yield Finding(subject="schema", text=text, kind=Kind.INDEX_MISSING, repair=_with(index))
+        known = {index["name"] for index in inspector.get_indexes(table.name)}
+        for index in sorted(table.indexes, key=lambda index: str(index.name)):
+            if index.name not in known:
+                text = f"the index {index.name} of {table.name} is missing"
+                yield Finding(subject="schema", text=text, kind=Kind.INDEX_MISSING, repair=_with(index))
 
 
 def _with(index: Index) -> Repair:
