@@ -62,6 +62,9 @@ def _show_usage(found: dict[str, Any], most: int) -> None:
     headings = [str(found["resolution"]), "Peak", "Average", "Allowed"]
     print_table(headings, rows[-most:], empty="Nothing is known of its usage then.")
     _tell_of_earlier(len(rows), most)
+    if found.get("trend"):
+        click.echo()
+        click.echo(found["trend"]["sentence"])
 
 
 def _tell_of_earlier(points: int, most: int) -> None:

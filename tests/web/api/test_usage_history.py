@@ -101,6 +101,20 @@ def test_a_chart_has_days_and_hours(server: ConsoleServer, client: httpx2.Client
     assert get(client, UNITS, since="2020-01-01", until="2020-01-31")["points"] == []
 
 
+def test_the_trend_is_told_with_what_it_rests_on(server: ConsoleServer, client: httpx2.Client) -> None:
+    today = day_of(server.guard.now())
+    with server.guard.database.write() as connection:
+        for ago in range(10):
+            row = {"feature": "users", "day": today - ago * DAY, "peak": 30 - 3 * ago}
+            connection.execute(insert(usage_days).values(total=1, samples=1, maximum=5, **row))
+    trend = get(client, "/api/v1/features/users/usage")["trend"]
+    assert (trend["outlook"], trend["per_day"], trend["days"]) == ("reached", 3.0, 10)
+    assert trend["since"] == rfc3339(today - 9 * DAY)
+    assert trend["sentence"] == "The limit of 0 is reached."  # without a license
+    assert trend["reached_at"] is None
+    assert get(client, "/api/v1/features/run/usage")["trend"] is None
+
+
 def test_what_a_holder_held(server: ConsoleServer, client: httpx2.Client) -> None:
     row = {"feature": "software_units", "holder": "o rä", "day": datetime(2026, 5, 1, tzinfo=UTC), "amount": 4}
     with server.guard.database.write() as connection:

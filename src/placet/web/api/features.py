@@ -5,6 +5,7 @@ from typing import Any
 from litestar import Controller, get
 
 from placet.enforcement import Status
+from placet.guard import trends
 from placet.license.instants import rfc3339
 from placet.platform.server import PlatformServer
 from placet.store import history, holders, usage
@@ -13,6 +14,7 @@ from placet.web.api.parameters import FeatureName, Server
 from placet.web.api.usage_history import HolderName, Since, Until, history_members, holder_members, period
 from placet.web.problems import Problem
 from placet.web.render import feature_members
+from placet.web.trends import trend_members
 
 
 class FeatureController(Controller):
@@ -33,14 +35,16 @@ class FeatureController(Controller):
         """One feature with who holds how many units of it (of a metered one, in open blocks), and its usage over time.
 
         ``points`` are hours or days, as ``resolution`` says; ``history`` is the highest usage of each of the newest
-        hours.
+        hours; ``trend`` says when the limit is reached if it goes on like that.
         """
         status = _status(server, name)
-        first, end = period(since, until, server.guard.now())
+        now = server.guard.now()
+        first, end = period(since, until, now)
         with server.guard.database.read() as connection:
             held = usage.allocations_of(connection, name)
             samples = history.samples_of(connection, name)
             found = history.history(connection, name, first, end)
+            trend = trends.trend_of(status.features[name], trends.recent(connection, name, now), now)
         by_holder = [(item.holder, item.amount, item.changed_at) for item in held]
         if status.features[name].kind == "seats":
             by_holder = [(item.holder, item.amount, item.acquired_at) for item in server.guard.leases(name)]
@@ -51,6 +55,7 @@ class FeatureController(Controller):
         ]
         hours = [{"at": rfc3339(item.sampled_at), "used": item.used, "limit": item.maximum} for item in samples]
         members = {"allocations": allocations, "history": hours}
+        members |= {"trend": trend_members(status.features[name], trend, now)}
         return feature_members(status, name) | members | history_members(found, first, end)
 
     @get("/{name:str}/usage/holders/{holder:str}", opt=requires(Access.SIGNED_IN), sync_to_thread=True)
