@@ -32,6 +32,9 @@ TRUST = trust_store(KEY, issuer="Acme Software")
 OVERVIEW = "/service-center/"
 SIGN_IN = "/service-center/sign-in"
 LICENSE = "/service-center/license"
+LICENSING = "/service-center/licensing"
+USAGE = "/service-center/usage"
+MODULES = "/service-center/modules"
 TIMEOUT = 30.0
 
 
@@ -132,6 +135,7 @@ def running(
         httpx2.get(f"{url}/healthz", timeout=TIMEOUT, trust_env=False).raise_for_status()
         yield ConsoleServer(url=url, platform=platform, clock=clock)
     finally:
+        platform.stopping.set()
         server.should_exit = True
         thread.join(TIMEOUT)
         listener.close()
@@ -205,14 +209,15 @@ def read(answer: httpx2.Response) -> Document:
     """Read a page, and see that it keeps what all pages of the console promise."""
     assert answer.headers["content-type"] == "text/html; charset=utf-8"
     assert answer.headers["content-security-policy"] == (
-        "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; "
-        "frame-ancestors 'none'"
+        "default-src 'none'; script-src 'self'; connect-src 'self'; style-src 'self'; img-src 'self'; "
+        "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     )
     assert answer.headers["x-content-type-options"] == "nosniff"
     assert answer.headers["referrer-policy"] in {"same-origin", "no-referrer"}
     assert answer.headers["cache-control"] in {"no-store", "no-cache"}
     document = Document(answer.text)
-    assert not document.all("script")
+    for script in document.all("script"):
+        assert (script.attributes["type"], script.text) == ("module", "")
     assert not document.all("style")
     for element in document.elements:
         assert not [name for name in element.attributes if name == "style" or name.startswith("on")]

@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from builders import DAY, NOW, OTHER_SERIAL, limit, numeric, switch
-from console_server import OVERVIEW, SIGN_IN, ConsoleServer, running
+from console_server import LICENSING, MODULES, OVERVIEW, SIGN_IN, USAGE, ConsoleServer, running
 from placet.guard import Queued
 from placet.license import Enforcement, Grant
 from placet.store.credentials import Role
@@ -119,9 +119,11 @@ def test_no_page_scrolls_sideways(
         sign_in(page, server)
         expect(page.get_by_role("alert")).to_have_text(MESSAGE)
         assert overflow(page) <= 0
-        for summary in page.locator("summary").all():
-            summary.click()
-        assert overflow(page) <= 0
+        for path in (LICENSING, USAGE, MODULES, "/service-center/front-ends"):
+            page.goto(path)
+            for summary in page.locator("summary").all():
+                summary.click()
+            assert overflow(page) <= 0
         for path in ("/problems/", "/problems/over_limit", "/problems/nope", "/service-center/nowhere"):
             page.goto(path)
             assert overflow(page) <= 0
@@ -140,9 +142,11 @@ def test_everything_written_can_be_read(
     use_up(server)
     with a_page(browser, server, color_scheme=scheme) as page:
         sign_in(page, server)
-        for summary in page.locator("summary").all():
-            summary.click()
-        assert contrasts(page) == []
+        for path in (USAGE, MODULES, LICENSING):
+            page.goto(path)
+            for summary in page.locator("summary").all():
+                summary.click()
+            assert contrasts(page) == []
         page.set_input_files("#license-file", {"name": "x", "mimeType": "text/plain", "buffer": server.a_license()})
         page.get_by_role("button", name="Check").click()
         for path in (None, OVERVIEW, SIGN_IN, "/problems/", "/problems/over_limit"):
@@ -163,6 +167,7 @@ def test_sign_in_by_link_upload_and_see_the_state_change(
         expect(page.get_by_role("alert")).to_have_text("No license was found for this server")
         expect(page.locator("[data-state]")).to_have_text("No license")
 
+        page.get_by_role("link", name="Get a license, and install it").click()
         page.get_by_label("License file").set_input_files(file)
         page.get_by_role("button", name="Check").click()
         result = page.get_by_role("region", name="What this license would change")
@@ -174,10 +179,10 @@ def test_sign_in_by_link_upload_and_see_the_state_change(
         expect(page.get_by_role("heading", name="The license is installed")).to_be_visible()
         expect(page.locator("[data-state]")).to_have_text("License active")
         expect(page.get_by_role("alert")).to_have_count(0)
+        page.get_by_role("link", name="Back to the license").click()
+        assert page.url == f"{server.url}{LICENSING}"
+        page.goto(OVERVIEW)
         expect(page.get_by_role("meter", name="Software Units")).to_have_attribute("aria-valuemax", "22")
-
-        page.get_by_role("link", name="Back to the overview").click()
-        assert page.url == f"{server.url}{OVERVIEW}"
         page.goto(f"{SIGN_IN}?code={code}")
         expect(page.get_by_role("alert")).to_contain_text("This one-time link does not work any more.")
 
@@ -188,6 +193,7 @@ def test_what_would_be_blocked_is_acknowledged_with_the_box(browser: Browser, se
     smaller = server.a_license(jti="L-2", sequence=2, features={"software_units": limit(5)})
     with a_page(browser, server) as page:
         sign_in(page, server)
+        page.goto(LICENSING)
         page.set_input_files("#license-file", {"name": "license.json", "mimeType": "text/plain", "buffer": smaller})
         page.get_by_role("button", name="Install", exact=True).click()
         told = page.locator("[data-code=acknowledgement_required]")
@@ -198,6 +204,7 @@ def test_what_would_be_blocked_is_acknowledged_with_the_box(browser: Browser, se
         page.locator("#acknowledge-checked").check()
         page.get_by_role("button", name="Install this license").click()
         expect(page.get_by_role("alert")).to_have_text(MESSAGE)
+        page.goto(OVERVIEW)
         expect(page.get_by_text("over the limit", exact=True)).to_be_visible()
 
 
@@ -205,6 +212,7 @@ def test_a_license_of_another_server_is_refused(browser: Browser, server: Consol
     wrong = server.a_license(serial_number=OTHER_SERIAL)
     with a_page(browser, server, 360) as page:
         sign_in(page, server)
+        page.goto(LICENSING)
         page.set_input_files("#license-file", {"name": "license.json", "mimeType": "text/plain", "buffer": wrong})
         page.get_by_role("button", name="Check").click()
         expect(page.locator("[data-code=wrong_server]")).to_have_text(
@@ -217,6 +225,7 @@ def test_a_license_of_another_server_is_refused(browser: Browser, server: Consol
 def test_a_file_that_is_far_too_large_is_answered_with_a_page(browser: Browser, server: ConsoleServer) -> None:
     with a_page(browser, server) as page:
         sign_in(page, server)
+        page.goto(LICENSING)
         huge = {"name": "license.json", "mimeType": "text/plain", "buffer": b"x" * (6 * 1024 * 1024)}
         page.set_input_files("#license-file", huge)
         page.get_by_role("button", name="Check").click()
@@ -239,6 +248,8 @@ def test_by_keyboard_alone(browser: Browser, server: ConsoleServer, tmp_path: Pa
         page.keyboard.press("Enter")
         expect(page.locator("main")).to_be_focused()
 
+        tab_to(page, page.get_by_role("link", name="Get a license, and install it"))
+        page.keyboard.press("Enter")
         page.get_by_label("License file").set_input_files(file)
         tab_to(page, page.get_by_role("button", name="Check"))
         page.keyboard.press("Enter")
@@ -267,7 +278,7 @@ def test_every_control_has_a_name_and_every_page_one_heading(browser: Browser, s
     server.publish("orders", 12)
     with a_page(browser, server) as page:
         sign_in(page, server)
-        for path in (OVERVIEW, SIGN_IN, "/problems/", "/problems/expired", "/problems/nope"):
+        for path in (OVERVIEW, LICENSING, USAGE, MODULES, SIGN_IN, "/problems/", "/problems/expired", "/problems/nope"):
             page.goto(path)
             assert page.get_by_role("heading", level=1).count() == 1
             assert page.get_by_role("main").count() == 1

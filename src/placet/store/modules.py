@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Select, delete, insert, select, update
+from sqlalchemy import Connection, Select, delete, func, insert, select, update
 
 from placet.store.dialects import ByCodePoint
 from placet.store.rows import all_of, one_of
@@ -53,6 +53,16 @@ def active_versions(connection: Connection) -> list[ModuleVersion]:
 def active_version(connection: Connection, module: str) -> ModuleVersion | None:
     """Answer the version a module serves, if it is published."""
     return one_of(ModuleVersion, connection.execute(_active().where(modules.c.name == module)))
+
+
+def count(connection: Connection) -> int:
+    """Answer how many modules are published."""
+    return connection.execute(select(func.count()).select_from(modules)).scalar_one()
+
+
+def newest(connection: Connection, most: int) -> list[ModuleVersion]:
+    """Answer the versions that are served, the last published first."""
+    return all_of(ModuleVersion, connection.execute(_active().order_by(*_NEWEST_FIRST).limit(most)))
 
 
 def active_ids(connection: Connection) -> dict[str, str]:

@@ -49,6 +49,20 @@ def find_user(connection: Connection, name: str) -> User | None:
     return one_of(User, connection.execute(select(users).where(users.c.name == name)))
 
 
+class Counts(msgspec.Struct, frozen=True):
+    """How many users there are."""
+
+    active: int
+    inactive: int
+
+
+def counts(connection: Connection) -> Counts:
+    """Answer how many users are active, and how many are not."""
+    found = connection.execute(select(users.c.active, func.count()).group_by(users.c.active)).all()
+    by_state = {bool(active): number for active, number in found}
+    return Counts(by_state.get(True, 0), by_state.get(False, 0))
+
+
 def all_users(connection: Connection, *, most: int = 10_000) -> list[User]:
     """Answer the users by name."""
     return all_of(User, connection.execute(select(users).order_by(ByCodePoint(users.c.name)).limit(most)))

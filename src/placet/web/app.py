@@ -27,7 +27,7 @@ from placet.web.api.people import TokenController, UserController, audit_events,
 from placet.web.api.queries import QueryController
 from placet.web.api.seats import SeatController, SeatRulesController, seat_denials
 from placet.web.bodies import check_body
-from placet.web.console import ROUTES, problem_page, public_problem_page
+from placet.web.console import ROUTES, VIEWS, problem_page, public_problem_page
 from placet.web.edge import Edge
 from placet.web.plain_consumption import PlainConsumption
 from placet.web.problems import answer_problem
@@ -89,7 +89,7 @@ def create_app(server: PlatformServer) -> Edge:
         before_request=check_body,
         before_send=[keep_to_caller],
         lifespan=[lifespan],
-        state=State({"server": server, "problem_page": problem_page}),
+        state=State({"server": server, "problem_page": problem_page, "views": VIEWS}),
         openapi_config=OpenAPIConfig(
             title="Placet Platform Server",
             version=__version__,

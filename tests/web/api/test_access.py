@@ -17,7 +17,7 @@ PUBLIC = {
     "/",  # leads to the Service Center
     *("/problems", "/problems/{code:str}"),
     *("/service-center/sign-in", "/service-center/static/{name:str}"),
-    "/service-center/license",  # GET alone: leads from the address of an upload's answer to the overview
+    "/service-center/license",  # GET alone: leads from the address of an upload's answer to its page
 }
 ADMINISTRATORS = {
     ("PUT", "/api/v1/license"),

@@ -131,7 +131,7 @@ def test_a_browser_gets_a_page_that_says_nothing_of_licenses(server: ServerProce
     assert answer.headers.get_list("x-content-type-options") == ["nosniff"]
     text = answer.text
     assert "<h1>There is nothing at this address</h1>" in text
-    assert "placet.css?v=" in text
+    assert "theme.css?v=" in text
     for word in ("licens", "service center", "placet module", "nowhere", "sign in"):
         assert word not in text.lower()
 

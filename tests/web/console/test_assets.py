@@ -1,4 +1,4 @@
-"""The stylesheet and the icon: kept by browsers for as long as they are the same."""
+"""The stylesheets, the script and the icon: kept by browsers for as long as they are the same."""
 
 import re
 
@@ -9,29 +9,33 @@ from console_server import SIGN_IN, Document
 from placet.web.console.assets import ASSETS
 
 
-def test_pages_name_their_stylesheet_by_its_content(stranger: httpx2.Client) -> None:
+def test_pages_name_their_files_by_their_content(stranger: httpx2.Client) -> None:
     page = Document(stranger.get(SIGN_IN).text)
-    url = page.one("link", rel="stylesheet").attributes["href"]
-    answer = stranger.get(url)
-    assert answer.status_code == 200
-    assert answer.headers["content-type"] == "text/css; charset=utf-8"
-    assert answer.headers["cache-control"] == "public, max-age=31536000, immutable"
-    assert answer.headers["x-content-type-options"] == "nosniff"
-    assert "http" not in answer.text
-    assert "@import" not in answer.text
+    for sheet in page.all("link", rel="stylesheet"):
+        see_that_it_is_kept(stranger.get(sheet.attributes["href"]), "text/css")
+    see_that_it_is_kept(stranger.get(page.one("script").attributes["src"]), "text/javascript")
     icon = stranger.get(page.one("link", rel="icon").attributes["href"])
     assert icon.headers["content-type"] == "image/svg+xml"
 
 
+def see_that_it_is_kept(answer: httpx2.Response, media_type: str) -> None:
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == f"{media_type}; charset=utf-8"
+    assert answer.headers["cache-control"] == "public, max-age=31536000, immutable"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    for foreign in ("http://", "https://", "@import", "import "):
+        assert foreign not in answer.text
+
+
 def test_without_the_hash_the_browser_asks_again_and_is_told_it_is_the_same(stranger: httpx2.Client) -> None:
-    answer = stranger.get("/service-center/static/placet.css")
+    answer = stranger.get("/service-center/static/theme.css")
     assert answer.headers["cache-control"] == "no-cache"
     etag = answer.headers["etag"]
     for held in (etag, f'"other", W/{etag}', "*"):
-        again = stranger.get("/service-center/static/placet.css", headers={"If-None-Match": held})
+        again = stranger.get("/service-center/static/theme.css", headers={"If-None-Match": held})
         assert again.status_code == 304
         assert again.content == b""
-    changed = stranger.get("/service-center/static/placet.css", headers={"If-None-Match": '"other"'})
+    changed = stranger.get("/service-center/static/theme.css", headers={"If-None-Match": '"other"'})
     assert changed.status_code == 200
 
 
@@ -42,7 +46,7 @@ def test_there_are_no_other_files(stranger: httpx2.Client) -> None:
 
 def palettes() -> dict[str, dict[str, str]]:
     """The colours of the stylesheet by name, light and dark."""
-    css = ASSETS["placet.css"].content.decode()
+    css = ASSETS["theme.css"].content.decode()
     light, dark = re.findall(r":root \{(.*?)\}", css, re.DOTALL)
     found = {
         name: dict(re.findall(r"--([\w-]+): (#\w{6});", text)) for name, text in [("light", light), ("dark", dark)]

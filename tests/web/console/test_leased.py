@@ -7,7 +7,7 @@ import httpx2
 import pytest
 
 from builders import EVERYTHING
-from console_server import OVERVIEW, ConsoleServer, Document, read, see_that_everybody_can_use
+from console_server import OVERVIEW, USAGE, ConsoleServer, Document, read, see_that_everybody_can_use
 from placet.enforcement import Refused
 from placet.enforcement.seating import SubjectKind
 from placet.guard import Queued
@@ -29,7 +29,7 @@ def licensed(server: ConsoleServer) -> None:
 
 
 def overview(client: httpx2.Client) -> Document:
-    answer = client.get(OVERVIEW)
+    answer = client.get(USAGE)
     assert answer.status_code == 200
     page = read(answer)
     see_that_everybody_can_use(page)
@@ -89,6 +89,7 @@ def test_consumption_of_the_period(server: ConsoleServer, developer: httpx2.Clie
     server.guard.consume(METER, 650, key="more")
     page = overview(developer)
     assert "over the limit, tolerated 1,050 of 1,000" in words(page, METER)
+    page = read(developer.get(OVERVIEW))
     assert "All is well: the license is in force until" in page.text
     assert "usage is within its limits" not in page.text
 

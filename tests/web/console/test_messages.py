@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from builders import DAY, KEY, NEW_KEY, NOW, OTHER_SERIAL, limit, numeric, trust_store
-from console_server import OVERVIEW, ConsoleServer, read, running
+from console_server import LICENSING, OVERVIEW, ConsoleServer, read, running
 from console_states import (
     clock_set_back,
     expired,
@@ -120,8 +120,7 @@ def test_a_message_is_told_letter_for_letter_and_keeps_nothing_out_of_reach(serv
     told = page.one(role=case.role, data_code=case.code)
     assert told.text == case.message.format_map(names)
     assert page.all("a", href=f"/problems/{case.code}")
-    assert page.all("a", href="#renewal")
-    assert page.one(id="renewal")
+    assert page.all("a", href=f"{LICENSING}#renewal")
     assert "Whom to ask" in page.text
     assert "Ask your " in page.text
     if case.diagnosis is not None:
@@ -129,7 +128,9 @@ def test_a_message_is_told_letter_for_letter_and_keeps_nothing_out_of_reach(serv
     assert "All is well" not in page.text
     assert page.one(data_state=str(server.guard.status().state))
     with server.client(Role.ADMINISTRATOR) as client:
-        page = read(client.get(OVERVIEW))
+        page = read(client.get(LICENSING))
+    assert page.one(role=case.role, data_code=case.code)
+    assert page.one(id="renewal")
     assert page.one("input", type="file", name="license")
     assert [button.text for button in page.all("button", name="intent")] == ["Check", "Install"]
     assert page.one("a", href="/api/v1/license/request")
@@ -181,7 +182,7 @@ def test_a_wrong_servers_license_shows_both_numbers(server: ConsoleServer) -> No
     old = server.serial_number
     wrong_server(server)
     with server.client(Role.DEVELOPER) as client:
-        page = read(client.get(OVERVIEW))
+        page = read(client.get(LICENSING))
     assert f"Issued to server {old}" in page.text
     assert f"This server {server.serial_number}" in page.text
     assert old != server.serial_number != OTHER_SERIAL

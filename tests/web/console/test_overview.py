@@ -4,7 +4,7 @@ import httpx2
 import pytest
 
 from builders import DAY, KEY, NOW, limit, numeric, switch
-from console_server import OVERVIEW, SIGN_IN, ConsoleServer, Document, query_of, read
+from console_server import LICENSING, MODULES, OVERVIEW, SIGN_IN, USAGE, ConsoleServer, Document, query_of, read
 from placet.license import Enforcement
 from placet.store.credentials import Role
 
@@ -12,8 +12,8 @@ MIDNIGHT = NOW.replace(hour=0)
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>\u202e\u2067evil {{ 7*7 }} &amp;"
 
 
-def overview(client: httpx2.Client) -> Document:
-    answer = client.get(OVERVIEW)
+def overview(client: httpx2.Client, path: str = OVERVIEW) -> Document:
+    answer = client.get(path)
     assert answer.status_code == 200
     assert answer.headers["cache-control"] == "no-store"
     return read(answer)
@@ -64,7 +64,7 @@ def test_the_license_in_words(server: ConsoleServer, developer: httpx2.Client) -
         contact="licensing@acme.example",
         evaluation_seconds=40 * 86_400,
     )
-    page = overview(developer)
+    page = overview(developer, LICENSING)
     found = server.guard.status().license
     assert found is not None
     for words in (
@@ -80,12 +80,13 @@ def test_the_license_in_words(server: ConsoleServer, developer: httpx2.Client) -
         f"Digest {found.digest[:16]}",
     ):
         assert words in page.text
-    assert page.one(id="serial-number").text == server.serial_number
+    assert f"Server {server.serial_number}" in page.text
+    assert overview(developer).one(id="serial-number").text == server.serial_number
 
 
 def test_an_expiry_at_midnight_is_the_end_of_the_day_before(server: ConsoleServer, developer: httpx2.Client) -> None:
     server.install(exp=numeric(MIDNIGHT + 579 * DAY), grace_until=numeric(MIDNIGHT + 609 * DAY + DAY / 2))
-    page = overview(developer)
+    page = overview(developer, LICENSING)
     assert "Valid until the end of 2027-12-31 (UTC) 2028-01-01T00:00:00Z 579 days left" in page.text
     assert page.all("time", datetime="2028-01-01T00:00:00Z")
     assert "Grace until 2028-01-31 12:00:00 UTC 2028-01-31T12:00:00Z" in page.text
@@ -97,15 +98,25 @@ def test_usage_against_limits(server: ConsoleServer, developer: httpx2.Client) -
     server.publish("orders", 9, version="1.2.0")
     server.publish("hello", 3, version="0.1.0")
     server.platform.people.add("maria", Role.DEVELOPER, actor="ada")
-    page = overview(developer)
-    meter = page.one(role="meter", aria_label="Software Units")
-    assert meter.attributes["aria-valuenow"] == "12"
-    assert meter.attributes["aria-valuemax"] == "22"
-    assert meter.attributes["aria-valuetext"] == "12 of 20 Software Units, 8 left, with up to 22 tolerated"
-    assert "12 of 20 Software Units 8 left, with up to 22 tolerated" in page.text
+    for path in (OVERVIEW, USAGE):
+        page = overview(developer, path)
+        meter = page.one(role="meter", aria_label="Software Units")
+        assert meter.attributes["aria-valuenow"] == "12"
+        assert meter.attributes["aria-valuemax"] == "22"
+        assert meter.attributes["aria-valuetext"] == "12 of 20 Software Units, 8 left, with up to 22 tolerated"
+        assert "12 of 20 Software Units 8 left, with up to 22 tolerated" in page.text
+    assert "Who holds Software Units Holder Units orders 9 hello 3" in page.text
     assert "within the limit 1 of 2 Users 1 left Who holds Users Holder Units maria 1" in page.text
+    page = overview(developer, LICENSING)
     switches = {name: page.one("li", data_feature=name).text.split()[-1] for name in ("run", "debugger", "test_query")}
     assert switches == {"run": "on", "debugger": "off", "test_query": "on"}
+
+
+def test_the_modules_and_what_they_hold(server: ConsoleServer, developer: httpx2.Client) -> None:
+    server.install()
+    server.publish("orders", 9, version="1.2.0")
+    server.publish("hello", 3, version="0.1.0")
+    page = overview(developer, MODULES)
     assert "12 Software Units, and which module holds them" in page.text
     assert [row.attributes["data-module"] for row in page.all("tr") if "data-module" in row.attributes] == [
         "orders",
@@ -113,13 +124,16 @@ def test_usage_against_limits(server: ConsoleServer, developer: httpx2.Client) -
     ]
     assert "orders 1.2.0 9 2026-06-01 12:00:00 UTC by maria" in page.text
     assert page.one("a", href="/apps/orders/").text == "orders"
+    page = overview(developer)
+    assert "Published last hello 0.1.0 2026-06-01 12:00:00 UTC by maria orders 1.2.0" in page.text
+    assert "Modules 2 published" in page.text
 
 
 def test_one_of_a_kind_is_not_told_in_the_plural(server: ConsoleServer, developer: httpx2.Client) -> None:
     server.install(features={"software_units": limit(20), "users": limit(1)})
     server.publish("hello", 1)
+    assert "1 Software Unit, and which module holds it" in overview(developer, MODULES).text
     page = overview(developer)
-    assert "1 Software Unit, and which module holds it" in page.text
     assert "within the limit 0 of 1 in use 1 left" in page.text
 
 
@@ -145,11 +159,11 @@ def test_what_holds_units_without_being_published_is_shown(server: ConsoleServer
     server.install()
     with server.guard.allocation("publish", "ghost", software_units=7):
         pass
-    assert "ghost not published, and holds units \N{EN DASH} 7" in overview(developer).text
+    assert "ghost not published, and holds units \N{EN DASH} 7" in overview(developer, MODULES).text
 
 
 def test_the_way_to_a_license_carries_this_servers_number(server: ConsoleServer, developer: httpx2.Client) -> None:
-    page = overview(developer)
+    page = overview(developer, LICENSING)
     assert f"--serial {server.serial_number}" in page.text
     assert f"PLACET_SERVER={server.url}" in page.text
     assert "placet license install license.json --dry-run" in page.text
@@ -163,10 +177,15 @@ def test_hostile_text_is_text(server: ConsoleServer) -> None:
     server.install(customer=HOSTILE, contact=long, edition=HOSTILE, jti=HOSTILE, iss=HOSTILE)
     server.publish(HOSTILE, 3, version=HOSTILE, by=HOSTILE)
     with server.client(Role.ADMINISTRATOR, name=HOSTILE) as client:
-        page = overview(client)
-    foreign = [element.text for element in page.all("bdi")]
-    assert foreign.count(HOSTILE) >= 7
-    assert long in foreign
+        for path, count in ((OVERVIEW, 4), (LICENSING, 5), (USAGE, 2), (MODULES, 4)):
+            page = overview(client, path)
+            foreign = [element.text for element in page.all("bdi")]
+            assert foreign.count(HOSTILE) >= count, path
+            see_that_it_stays_text(page, foreign)
+        assert long in [element.text for element in overview(client, LICENSING).all("bdi")]
+
+
+def see_that_it_stays_text(page: Document, foreign: list[str]) -> None:
     assert not [element for element in page.all("img") if element.attributes["src"].startswith("x")]
     outside = page.text
     for text in foreign:
@@ -176,7 +195,7 @@ def test_hostile_text_is_text(server: ConsoleServer) -> None:
 
 def test_a_hostile_host_header_is_text(server: ConsoleServer) -> None:
     with server.client(Authorization=f"Bearer {server.token()}", Host="<b>x</b>") as client:
-        answer = client.get(OVERVIEW)
+        answer = client.get(LICENSING)
     assert "<b>x</b>" not in answer.text
 
 
@@ -184,7 +203,7 @@ def test_many_holders_are_counted_not_listed(server: ConsoleServer, developer: h
     server.install(features={"users": limit(100)})
     for number in range(25):
         server.platform.people.add(f"user-{number}", Role.DEVELOPER, actor="ada")
-    assert "And 5 more." in overview(developer).text
+    assert "And 5 more." in overview(developer, USAGE).text
 
 
 def test_the_page_of_somebody_whose_session_ended_is_the_way_back(

@@ -4,7 +4,7 @@ import httpx2
 import pytest
 
 from builders import DAY, NEW_KEY, NOW, OTHER_SERIAL, limit, numeric, switch
-from console_server import LICENSE, OVERVIEW, ConsoleServer, Document, read
+from console_server import LICENSE, LICENSING, OVERVIEW, ConsoleServer, Document, read
 from placet.store.credentials import Role
 
 SMALL = {"software_units": limit(5), "run": switch()}
@@ -140,7 +140,7 @@ def test_far_too_large_is_told_so(server: ConsoleServer, administrator: httpx2.C
     assert answer.status_code == 413
     page = read(answer)
     assert page.one(data_code="request_too_large").text.startswith(
-        "The file is larger than 256 KiB, and no license is."
+        "The file is larger than 256 KiB. Nothing was changed."
     )
     assert page.one("a", href="/problems/request_too_large")
     assert administrator.get(OVERVIEW).status_code == 200
@@ -205,7 +205,7 @@ def test_a_program_with_a_token_may_use_the_form(server: ConsoleServer) -> None:
 
 
 def test_the_address_of_an_answer_opened_again_leads_back(administrator: httpx2.Client) -> None:
-    assert administrator.get(LICENSE).headers["location"] == OVERVIEW
+    assert administrator.get(LICENSE).headers["location"] == LICENSING
 
 
 def test_hostile_terms_in_an_upload_are_text(server: ConsoleServer, administrator: httpx2.Client) -> None:

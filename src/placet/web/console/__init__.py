@@ -1,22 +1,36 @@
-"""The Service Center: pages for people, rendered on the server, without a script."""
+"""The Service Center: pages for people, rendered on the server. Its one script only adds to them."""
 
 from typing import Any
 
+from litestar import Response, get
+
+from placet.web.access import Access, requires
 from placet.web.console.assets import static_file
 from placet.web.console.errors import problem_page
-from placet.web.console.overview import overview_page, root
+from placet.web.console.live import live
+from placet.web.console.pages import see_other
 from placet.web.console.problem_pages import problem_index, problem_of_code
 from placet.web.console.public_pages import public_problem_page
+from placet.web.console.routing import routes_of
 from placet.web.console.sign_in import sign_in, sign_in_page, sign_out
 from placet.web.console.upload import after_upload, upload_license
+from placet.web.console.views import VIEWS
 
-__all__ = ["ROUTES", "problem_page", "public_problem_page"]
+__all__ = ["ROUTES", "VIEWS", "problem_page", "public_problem_page"]
+
+
+@get("/", opt=requires(Access.PUBLIC), include_in_schema=False, sync_to_thread=False)
+def root() -> Response[str]:
+    """Lead whoever opens the server's address to the Service Center."""
+    return see_other("/service-center/")
+
 
 ROUTES: list[Any] = [
     root,
-    overview_page,
+    *(route for view in VIEWS for route in routes_of(view)),
     upload_license,
     after_upload,
+    live,
     sign_in_page,
     sign_in,
     sign_out,

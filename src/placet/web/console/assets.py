@@ -1,4 +1,4 @@
-"""The console's stylesheet and icon. Each is named with a hash of its content, so that it may be kept for good."""
+"""The console's stylesheets, script and icon, each named with a hash of its content, so that it is kept for good."""
 
 import hashlib
 from collections.abc import Mapping
@@ -13,7 +13,12 @@ from litestar.exceptions import NotFoundException
 from placet.web.access import anonymous
 
 _PATH = "/service-center/static"
-_MEDIA_TYPES = {"placet.css": "text/css", "placet.svg": "image/svg+xml"}
+_STYLES = ("theme", "frame", "controls", "content", "tables", "charts", "licensing")
+_MEDIA_TYPES = {f"{name}.css": "text/css" for name in _STYLES} | {
+    "placet.js": "text/javascript",
+    "placet.svg": "image/svg+xml",
+}
+"""By name, the stylesheets in the order in which they apply."""
 
 
 class Asset(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,7 +46,7 @@ ASSETS: Mapping[str, Asset] = MappingProxyType({name: _read(name, kind) for name
 
 @get(f"{_PATH}/{{name:str}}", opt=anonymous(), include_in_schema=False, sync_to_thread=False)
 def static_file(request: Request[Any, Any, Any]) -> Response[bytes]:
-    """Answer a stylesheet or icon, or 304 where the browser has it (RFC 9110 section 13.1.2)."""
+    """Answer a stylesheet, script or icon, or 304 where the browser has it (RFC 9110 section 13.1.2)."""
     name = str(request.path_params["name"])
     asset = ASSETS.get(name)
     if asset is None:

@@ -4,7 +4,8 @@ from typing import Any
 
 from litestar import Response
 
-from placet.web.console.pages import AnyRequest, page, see_other, wants_json
+from placet.web.console.asking import AnyRequest
+from placet.web.console.pages import page, see_other, wants_json
 from placet.web.problems import Problem, answer_problem, to_problem
 
 _CONSOLE = "/service-center"

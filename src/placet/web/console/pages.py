@@ -1,25 +1,30 @@
 """Pages: templates rendered on the server, with the headers that every page of the console has.
 
-No script, no inline style and nothing from elsewhere; the content security policy holds the pages to it. Everything
-a template is given is escaped, and what others wrote stands in ``<bdi>``, so that it cannot turn the text around it.
+One script of our own, nothing inline and nothing from elsewhere; the content security policy holds the pages to it.
+Everything a template is given is escaped, and what others wrote stands in ``<bdi>``, so that it cannot turn the text
+around it.
 """
 
 from collections.abc import Mapping
 from typing import Any, Literal
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from litestar import Request, Response
+from litestar import Response
 
 from placet.web.access import Caller
 from placet.web.console import words
+from placet.web.console.asking import AnyRequest
 from placet.web.console.assets import ASSETS
+from placet.web.console.navigation import navigation
 from placet.web.console.operations import title_of
 
 CONTENT_SECURITY_POLICY = (
-    "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    "default-src 'none'; script-src 'self'; connect-src 'self'; style-src 'self'; img-src 'self'; form-action 'self'; "
+    "base-uri 'none'; frame-ancestors 'none'"
 )
 
-AnyRequest = Request[Any, Any, Any]
+_UNTOLD: Mapping[str, Any] = {"here": "", "told": None, "refused": None, "sent": {}}
+
 ReferrerPolicy = Literal["same-origin", "no-referrer"]
 
 
@@ -32,8 +37,12 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    environment.filters |= {"quantity": words.quantity, "operation_title": title_of}
-    environment.globals |= {"stylesheet": ASSETS["placet.css"].url, "icon": ASSETS["placet.svg"].url}
+    environment.filters |= {"quantity": words.quantity, "operation_title": title_of, "moment": words.moment}
+    environment.globals |= {
+        "stylesheets": [asset.url for name, asset in ASSETS.items() if name.endswith(".css")],
+        "script": ASSETS["placet.js"].url,
+        "icon": ASSETS["placet.svg"].url,
+    }
     return environment
 
 
@@ -43,15 +52,19 @@ _TEMPLATES = _environment()
 def page(
     request: AnyRequest,
     template: str,
-    *,
     status_code: int = 200,
+    *,
     headers: Mapping[str, str] | None = None,
     referrer_policy: ReferrerPolicy = "same-origin",
     **context: Any,
 ) -> Response[str]:
-    """Answer a page. ``context`` is what the template is given, beside ``reader`` (``None``: not signed in)."""
+    """Answer a page. ``context`` is what the template is given, beside ``reader`` (``None``: not signed in).
+
+    ``here`` in it is the path of the page that the navigation marks.
+    """
     caller = known_caller(request)
-    text = render(template, reader=caller, **context)
+    links = navigation(request.app.state.views, caller, str(context.get("here", "")))
+    text = render(template, **{**_UNTOLD, "reader": caller, "navigation": links, **context})
     own = page_headers(signed_in=caller is not None, referrer_policy=referrer_policy)
     return Response(text, status_code=status_code, media_type="text/html", headers={**own, **(headers or {})})
 

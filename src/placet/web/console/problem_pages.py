@@ -9,10 +9,12 @@ from litestar import Response, get
 from placet.enforcement import Decision, Notice, Status
 from placet.platform.server import PlatformServer
 from placet.web.access import Access, requires
+from placet.web.console.asking import AnyRequest
 from placet.web.console.errors import answer_page
 from placet.web.console.explanations import Explanation, Subject, explanations
+from placet.web.console.navigation import MESSAGES
 from placet.web.console.operations import possible
-from placet.web.console.pages import AnyRequest, known_caller, page, page_headers, wants_json
+from placet.web.console.pages import known_caller, page, page_headers, wants_json
 from placet.web.problems import Problem
 
 
@@ -29,7 +31,7 @@ def problem_index(request: AnyRequest) -> Response[Any]:
     if wants_json(request):
         return _json(request, [_members(entry) for entry in known])
     subjects = {str(subject): [entry for entry in known if entry.subject is subject] for subject in Subject}
-    return page(request, "problems.html", subjects=subjects)
+    return page(request, "problems.html", here=MESSAGES, subjects=subjects)
 
 
 @get(
@@ -53,7 +55,7 @@ def problem_of_code(request: AnyRequest) -> Response[Any]:
     told = in_force(_status(request), code) if known_caller(request) is not None else []
     if wants_json(request):
         return _json(request, _members(found) | {"in_force": told})
-    return page(request, "explanation.html", problem=found, told=told)
+    return page(request, "explanation.html", here=MESSAGES, problem=found, in_force=told)
 
 
 def in_force(status: Status, code: str) -> list[Notice | Decision]:

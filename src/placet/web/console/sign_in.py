@@ -15,9 +15,10 @@ from placet.platform.people import SESSION_LASTS
 from placet.platform.server import PlatformServer
 from placet.store.credentials import LONGEST_SECRET, Kind
 from placet.web.access import SESSION_COOKIE, Access, caller_of, is_from_own_site, requires
+from placet.web.console.asking import AnyRequest
 from placet.web.console.attempts import Attempts
 from placet.web.console.errors import answer_page
-from placet.web.console.pages import AnyRequest, page, see_other
+from placet.web.console.pages import page, see_other
 from placet.web.problems import Problem
 
 OVERVIEW = "/service-center/"
@@ -44,7 +45,9 @@ async def sign_in_page(request: AnyRequest) -> Response[Any]:
     """Explain how to sign in; with the ``code`` of a one-time link, do it."""
     code, why = request.query_params.get("code"), request.query_params.get("why")
     if code is None:
-        return page(request, "sign_in.html", reason=_REASONS.get(why or ""), failed=why in {"code", "token"})
+        return page(
+            request, "sign_in.html", here=SIGN_IN, reason=_REASONS.get(why or ""), failed=why in {"code", "token"}
+        )
     if await anyio.to_thread.run_sync(_server(request).people.find, Kind.TOKEN, code):
         return see_other(f"{SIGN_IN}?why=token", referrer_policy="no-referrer")
     session = await _new_session(request, code)
@@ -80,7 +83,7 @@ async def sign_in(request: AnyRequest) -> Response[Any]:
         "revoked. See that it was copied as a whole."
     )
     headers = {"WWW-Authenticate": 'Bearer realm="placet"'}
-    return page(request, "sign_in.html", status_code=401, headers=headers, reason=reason, failed=True)
+    return page(request, "sign_in.html", here=SIGN_IN, status_code=401, headers=headers, reason=reason, failed=True)
 
 
 @post(

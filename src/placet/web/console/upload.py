@@ -2,27 +2,26 @@
 
 from collections.abc import Iterator
 
-import anyio
 import anyio.to_thread
 import msgspec
 from litestar import Response, get, post
-from litestar.datastructures import UploadFile
-from litestar.exceptions import HTTPException
 
 from placet.enforcement import Decision, Refused, Status
 from placet.guard import AcknowledgementRequired, Outcome
 from placet.platform.server import PlatformServer
 from placet.web.access import Access, caller_of, requires
+from placet.web.console.asking import AnyRequest
 from placet.web.console.errors import answer_page
-from placet.web.console.overview import STATE_WORDS, answer_overview
-from placet.web.console.pages import AnyRequest, see_other
+from placet.web.console.forms import file_of, read_fields
+from placet.web.console.license_words import STATE_WORDS
+from placet.web.console.pages import see_other
+from placet.web.console.routing import answer_view
+from placet.web.console.views import licensing
 from placet.web.console.words import Moment, ending, quantity
-from placet.web.problems import Problem
 
 LARGEST_LICENSE = 256 * 1024
 _LARGEST_FORM = LARGEST_LICENSE + 16 * 1024
-_DRAINED = 32 * 1024 * 1024
-_DRAIN_SECONDS = 10
+_ADVICE = "No license is as large as that. Choose the file as it came from the vendor."
 
 
 class Upload(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,20 +64,20 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     exception_handlers={Exception: answer_page},
 )
 async def upload_license(request: AnyRequest) -> Response[str]:
-    """Check or install the license of the form, and answer the overview with what came of it."""
+    """Check or install the license of the form, and answer the licensing page with what came of it."""
     upload = await _read_form(request)
     if upload.data is None:
         result = Result(title="No file was chosen", http_status=400)
     else:
         server: PlatformServer = request.app.state.server
         result = await anyio.to_thread.run_sync(_install, server, upload, upload.data, caller_of(request).name)
-    return await answer_overview(request, status_code=result.http_status, result=result)
+    return await answer_view(licensing.VIEW, request, status_code=result.http_status, result=result)
 
 
 @get("/service-center/license", opt=requires(Access.PUBLIC), include_in_schema=False, sync_to_thread=False)
 def after_upload() -> Response[str]:
-    """Lead from the address of an upload's answer, opened again, to the overview."""
-    return see_other("/service-center/")
+    """Lead from the address of an upload's answer, opened again, to its page."""
+    return see_other(licensing.VIEW.path)
 
 
 def _install(server: PlatformServer, upload: Upload, data: bytes, actor: str) -> Result:
@@ -129,57 +128,13 @@ def _messages(status: Status) -> str:
 
 
 async def _read_form(request: AnyRequest) -> Upload:
-    try:
-        form = await request.form()
-    except HTTPException as error:
-        if error.status_code == 413:
-            await _drain(request)
-            raise _too_large() from None
-        raise
-    except (UnicodeDecodeError, LookupError, ValueError):
-        raise Problem(
-            "bad_request",
-            title="Bad Request",
-            status=400,
-            detail="The form cannot be read: its text is not UTF-8. Send the license file as it came.",
-        ) from None
-    data = await _file_of(form.getall("license", []))
+    form = await read_fields(request, largest=LARGEST_LICENSE, what="The file", advice=_ADVICE)
+    data = await file_of(form.getall("license", []))
     if data is None:
         data = _text_of(form.getall("document", []))
     intent, acknowledged = form.getall("intent", []), form.getall("acknowledge", [])
     return Upload(data=data, install="install" in intent, acknowledge="yes" in acknowledged)
 
 
-async def _file_of(sent: list[object]) -> bytes | None:
-    for entry in sent:
-        if isinstance(entry, UploadFile):
-            try:
-                return await entry.read()
-            finally:
-                await entry.close()
-    return None
-
-
 def _text_of(sent: list[object]) -> bytes | None:
     return next((entry.encode() for entry in sent if isinstance(entry, str) and entry), None)
-
-
-async def _drain(request: AnyRequest) -> None:
-    """Read on past what is too large, for a while: a browser that is still sending would not show the answer."""
-    left = _DRAINED
-    with anyio.move_on_after(_DRAIN_SECONDS):
-        while left > 0:
-            event = await request.receive()
-            if event["type"] != "http.request" or not event.get("more_body", False):
-                return
-            left -= len(event["body"])
-
-
-def _too_large() -> Problem:
-    return Problem(
-        "request_too_large",
-        title="The request body is too large",
-        status=413,
-        detail=f"The file is larger than {LARGEST_LICENSE // 1024} KiB, and no license is. Nothing was changed. Choose "
-        "the file as it came from the vendor.",
-    )
