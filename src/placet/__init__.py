@@ -15,25 +15,45 @@ if TYPE_CHECKING:
         Operation,
         Policy,
         Product,
+        ProductError,
         Refused,
         Seats,
         Status,
         Switch,
     )
-    from placet.guard import Guard, Lease, Queued
+    from placet.guard import (
+        DatabaseDamaged,
+        DatabaseFailed,
+        DatabaseUnavailable,
+        DatabaseUnusable,
+        Guard,
+        KeyReused,
+        Lease,
+        NestedTransaction,
+        OutcomeUnknown,
+        Queued,
+    )
 
 __version__ = "0.1.0"
 
 __all__ = [
     "Code",
+    "DatabaseDamaged",
+    "DatabaseFailed",
+    "DatabaseUnavailable",
+    "DatabaseUnusable",
     "Decision",
     "Guard",
+    "KeyReused",
     "Lease",
     "Limit",
     "Metered",
+    "NestedTransaction",
     "Operation",
+    "OutcomeUnknown",
     "Policy",
     "Product",
+    "ProductError",
     "Queued",
     "Refused",
     "Seats",
@@ -42,7 +62,20 @@ __all__ = [
     "__version__",
 ]
 
-_OF_GUARD = frozenset({"Guard", "Lease", "Queued"})
+_OF_GUARD = frozenset(
+    {
+        "DatabaseDamaged",
+        "DatabaseFailed",
+        "DatabaseUnavailable",
+        "DatabaseUnusable",
+        "Guard",
+        "KeyReused",
+        "Lease",
+        "NestedTransaction",
+        "OutcomeUnknown",
+        "Queued",
+    }
+)
 
 
 def __getattr__(name: str) -> Any:

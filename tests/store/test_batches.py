@@ -11,6 +11,7 @@ from sqlalchemy.exc import OperationalError
 
 from placet.store.batches import Batches
 from placet.store.database import Database
+from placet.store.failures import DatabaseUnavailable
 
 
 class Journal:
@@ -46,7 +47,7 @@ class Journal:
         def told(number: int) -> int | Exception:
             try:
                 return self.batches.run(number)
-            except (ValueError, OperationalError) as error:
+            except (ValueError, DatabaseUnavailable) as error:
                 return error
 
         with ThreadPoolExecutor(len(numbers) + 1) as pool:
@@ -80,7 +81,7 @@ def test_one_that_fails_is_told_so_and_takes_nobody_along(journal: Journal) -> N
 
 def test_where_the_database_fails_everybody_is_told_and_none_is_tried_again(journal: Journal) -> None:
     told = journal.run_behind_one([1, 1000, 3, 4])
-    assert [type(error) for error in told] == [OperationalError] * 4
+    assert [type(error) for error in told] == [DatabaseUnavailable] * 4
     assert len(journal.together) == 2
     assert journal.written() == [0]
 
@@ -89,7 +90,7 @@ def test_one_by_one_they_stop_where_the_database_fails(journal: Journal) -> None
     journal.may_go_on.set()
     answers = journal.batches.run_each([1, -2, 3, 1000, 5])
     assert answers[0] == 10
-    assert [type(error) for error in answers[1:]] == [ValueError, int, OperationalError, OperationalError]
+    assert [type(error) for error in answers[1:]] == [ValueError, int, DatabaseUnavailable, DatabaseUnavailable]
     assert [batch for batch in journal.together if 5 in batch] == [[1, -2, 3, 1000, 5]]
     assert journal.written() == [1, 3]
 

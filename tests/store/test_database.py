@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from placet.store import usage
 from placet.store.database import Database, DatabaseUnusable
+from placet.store.failures import NestedTransaction
 from placet.store.hot import Hot
 from placet.store.schema import allocations, totals
 from store_support.databases import raw
@@ -185,7 +186,7 @@ def test_a_writing_transaction_within_another_is_told_rather_than_waited_for(pat
             with database.write():
                 pass
 
-    with pytest.raises(RuntimeError, match="A write transaction was begun within another of the same thread"):
+    with pytest.raises(NestedTransaction, match="A write transaction was begun within another of the same thread"):
         nest()
     with database.write() as connection:
         assert count(connection) == 0

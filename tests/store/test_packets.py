@@ -12,6 +12,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DataError, IntegrityError, OperationalError
 
 from placet.store.database import Database
+from placet.store.failures import DatabaseUnavailable
 from placet.store.hot import Hot, together
 from placet.store.postgresql import BoundedConnection
 from store_support.postgres import lent_database
@@ -129,9 +130,10 @@ def test_a_connection_that_ends_is_not_used_again(database: Database, url: str) 
                 other.execute("SELECT pg_terminate_backend(%s, 5000)", (pid,))
             together(connection, [(INSERT, (1, "a")), (INSERT, (2, "b"))])
 
-    with pytest.raises(OperationalError) as caught:
+    with pytest.raises(DatabaseUnavailable) as caught:
         insert()
-    assert caught.value.connection_invalidated
+    assert isinstance(caught.value.__cause__, OperationalError)
+    assert caught.value.__cause__.connection_invalidated
     assert numbers(database) == []
 
 
@@ -144,7 +146,7 @@ def test_one_that_is_interrupted_leaves_nothing_unread(database: Database, monke
             patched.setattr(BoundedConnection, "wait", interrupted)
             together(connection, [(INSERT, (1, "a")), (INSERT, (2, "b"))])
 
-    with monkeypatch.context() as patched, pytest.raises((KeyboardInterrupt, OperationalError)):
+    with monkeypatch.context() as patched, pytest.raises((KeyboardInterrupt, DatabaseUnavailable)):
         insert(patched)
     assert numbers(database) == []
 

@@ -10,11 +10,11 @@ from contextlib import contextmanager
 import psycopg
 import pytest
 from sqlalchemy import Connection, func, insert, select, text
-from sqlalchemy.exc import OperationalError
 
 from builders import NOW
 from placet.store import dialects, modules, usage, users
 from placet.store.database import Database, DatabaseUnusable
+from placet.store.failures import DatabaseUnavailable
 from placet.store.installation import change_installation, ensure_installation
 from placet.store.postgresql import BoundedConnection
 from placet.store.schema import totals
@@ -109,17 +109,18 @@ def test_a_lock_that_is_not_given_back_is_not_waited_for_for_ever(url: str) -> N
             usage.ensure_totals(connection, ["users"])
         with psycopg.connect(url) as other:
             other.execute("SELECT * FROM totals FOR UPDATE")
-            with pytest.raises(OperationalError, match="lock timeout"), database.write() as connection:
+            with pytest.raises(DatabaseUnavailable, match="lock timeout"), database.write() as connection:
                 usage.lock(connection, ["users"])
         with database.write() as connection:
             usage.lock(connection, ["users"])
 
 
 def test_writers_of_other_rows_do_not_wait_for_each_other(url: str) -> None:
-    with opened(f"{url}?options=-c%20lock_timeout%3D200ms") as database:
+    short = f"{url}?options=-c%20lock_timeout%3D200ms"
+    with opened(short) as database, opened(short) as another:
         with database.write() as connection:
             usage.ensure_totals(connection, ["users", "software_units"])
-        with database.write() as one, database.write() as two:
+        with database.write() as one, another.write() as two:
             for connection, feature in ((one, "users"), (two, "software_units")):
                 usage.lock(connection, [feature])
                 usage.set_amount(connection, feature, "orders", 1, limit=1, now=NOW)
@@ -136,7 +137,7 @@ def test_it_goes_on_when_the_server_is_back() -> None:
             connection.execute(insert(totals).values(feature="users", used=0))
         for stop in (server.stop_immediately, server.kill):
             stop()
-            with pytest.raises(OperationalError), database.read() as connection:
+            with pytest.raises(DatabaseUnavailable), database.read() as connection:
                 count(connection)
             assert database.is_lost
             server.start()
@@ -148,7 +149,7 @@ def test_it_goes_on_when_the_server_is_back() -> None:
 def test_it_goes_on_when_the_network_is_mended(url: str) -> None:
     with CuttableProxy(shared_server().port) as network, opened(through(network, url)) as database:
         network.cut()
-        with pytest.raises(OperationalError), database.read() as connection:
+        with pytest.raises(DatabaseUnavailable), database.read() as connection:
             count(connection)
         network.mend()
         with database.read() as connection:
@@ -164,7 +165,7 @@ def test_an_answer_that_does_not_come_is_not_waited_for_for_ever(url: str, monke
                 network.stall()
                 count(connection)
 
-        with pytest.raises(OperationalError, match=r"has not answered for 0\.3 seconds"):
+        with pytest.raises(DatabaseUnavailable, match=r"has not answered for 0\.3 seconds"):
             count_while_it_stalls()
         network.mend()
         with database.read() as connection:
@@ -174,7 +175,7 @@ def test_an_answer_that_does_not_come_is_not_waited_for_for_ever(url: str, monke
 def test_while_it_is_lost_one_tries_and_the_others_are_told_at_once(url: str) -> None:
     with CuttableProxy(shared_server().port) as network, opened(through(network, url)) as database:
         network.cut()
-        with pytest.raises(OperationalError), database.read() as connection:
+        with pytest.raises(DatabaseUnavailable), database.read() as connection:
             count(connection)
         network.mend()
         network.stall()
@@ -182,7 +183,7 @@ def test_while_it_is_lost_one_tries_and_the_others_are_told_at_once(url: str) ->
         with ThreadPoolExecutor(8) as threads:
             tries = [threads.submit(lambda: database.read().__enter__()) for _ in range(8)]
             errors = sorted((type(done.exception()).__name__, time.monotonic() - began) for done in as_completed(tries))
-        assert [name for name, _ in errors] == ["DatabaseLost"] * 7 + ["OperationalError"]
+        assert [name for name, _ in errors] == ["DatabaseLost"] * 7 + ["DatabaseUnavailable"]
         assert [seconds < 1 for _, seconds in errors] == [True] * 7 + [False]
         network.mend()
         assert database.change_mark() == ()

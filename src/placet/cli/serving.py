@@ -25,6 +25,7 @@ from placet.platform.websocket_proxy import MAX_MESSAGE_BYTES, PING_SECONDS, PON
 from placet.store.credentials import Kind, Role
 from placet.store.database import DatabaseUnusable
 from placet.store.history import Retention
+from placet.store.reach import NOT_REACHED
 from placet.web.app import create_app
 from placet.web.capped_http import CappedHttp
 
@@ -67,7 +68,7 @@ def open_server(
         return PlatformServer.open(
             data, store, database_url=database_url, policy=policy, retention=retention, **options
         )
-    except DatabaseUnusable as error:
+    except (DatabaseUnusable, *NOT_REACHED) as error:
         raise FailedError(str(error)) from None
     except OSError as error:
         raise of_file(error) from None

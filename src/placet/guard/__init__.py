@@ -4,7 +4,9 @@ A guard answers "may this happen now?" (:meth:`Guard.check`, :meth:`Guard.requir
 (:meth:`Guard.allocation`, :meth:`Guard.allocate`, :meth:`Guard.releasing`) and consumed (:meth:`Guard.consume`,
 :meth:`Guard.block`), and looks after the license itself
 (:meth:`Guard.status`, :meth:`Guard.install`, :meth:`Guard.request`). It is safe for threads. Refusals are
-:class:`Refused`; a call that contradicts the product's definition is a ``ProductError``.
+:class:`Refused`; a call that contradicts the product's definition is a ``ProductError``. Where the database fails as a
+whole, that is a :class:`DatabaseFailed`: :class:`DatabaseUnavailable`, :class:`OutcomeUnknown`,
+:class:`DatabaseDamaged`.
 """
 
 from typing import Self
@@ -17,18 +19,31 @@ from placet.guard.metering import Consumption, KeyReused, Metering, UnknownBlock
 from placet.guard.reserving import TooManyReserved, UnknownReservation
 from placet.guard.seating import Queued, Seating, UnknownLease
 from placet.license.keys import TrustStore
-from placet.store.database import Database
+from placet.store.database import Database, DatabaseUnusable
+from placet.store.failures import (
+    DatabaseDamaged,
+    DatabaseFailed,
+    DatabaseUnavailable,
+    NestedTransaction,
+    OutcomeUnknown,
+)
 from placet.store.history import Retention
 from placet.store.seats import Lease
 
 __all__ = [
     "AcknowledgementRequired",
     "Consumption",
+    "DatabaseDamaged",
+    "DatabaseFailed",
+    "DatabaseUnavailable",
+    "DatabaseUnusable",
     "Grant",
     "Guard",
     "KeyReused",
     "Lease",
+    "NestedTransaction",
     "Outcome",
+    "OutcomeUnknown",
     "Queued",
     "Retention",
     "StatusListOutdated",

@@ -25,6 +25,7 @@ from placet.platform.query import Description, Place, QueryResult, ask, describe
 from placet.platform.schema import Entity
 from placet.store import module_databases
 from placet.store.database import Database
+from placet.store.failures import DatabaseFailed
 from placet.store.module_databases import ModuleDatabaseRow
 
 ROLE_CONNECTIONS, READER_CONNECTIONS = 50, 20
@@ -121,7 +122,7 @@ class PostgresqlModules:
 
     def end(self, pid: int) -> None:
         """End a process of the database server that works for a module's role; one that is gone is fine."""
-        with suppress(DBAPIError), self._database.write() as connection:
+        with suppress(DBAPIError, DatabaseFailed), self._database.write() as connection:
             connection.exec_driver_sql(f"SELECT pg_catalog.pg_terminate_backend({pid:d})")
 
     def conninfo(self, role: str, password: str, schema: str) -> str:

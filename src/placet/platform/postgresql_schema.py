@@ -19,12 +19,12 @@ from typing import Any
 import msgspec
 import psycopg
 from psycopg import pq
-from sqlalchemy.exc import OperationalError
 
 from placet.platform.postgresql_text import split_statements
 from placet.platform.problems import ModuleProblem, ProblemCode
 from placet.platform.schema import DEFAULT_TIMEOUT_SECONDS, SCHEMA_FILE, Entity, check_size, invalid, placed
 from placet.platform.sql_text import Statement
+from placet.store.failures import DatabaseUnavailable
 
 _KINDS = {"table": "table", "foreign table": "table", "view": "view", "materialized view": "view"}
 # Taken back from the last to the first: what goes with a table is named before it, and is gone by then.
@@ -267,8 +267,8 @@ def _too_long(statement: Statement) -> ModuleProblem:
     return invalid(detail, statement.line)
 
 
-def _unreachable(message: str) -> OperationalError:
-    return OperationalError(None, None, psycopg.OperationalError(" ".join(message.split())[:500]))
+def _unreachable(message: str) -> DatabaseUnavailable:
+    return DatabaseUnavailable(f"The database cannot be reached: {' '.join(message.split())[:500]}")
 
 
 def _not_let_in(error: psycopg.Error) -> ModuleProblem:

@@ -13,7 +13,7 @@ from typing import Generic, TypeVar
 from sqlalchemy import Connection
 
 from placet.store.database import Database
-from placet.store.reach import is_of_database
+from placet.store.failures import DatabaseFailed
 
 GATHER_SECONDS = 0.0003
 """For how long those of the last batch are waited for, where fewer have come: about as long as a transaction takes."""
@@ -59,6 +59,7 @@ class Batches(Generic[R, A]):
 
     def run(self, request: R) -> A:
         """Have ``request`` done in a transaction that it may share; answers once that is durable."""
+        self._database.check_not_writing()
         entry: _Entry[R, A] = _Entry(request)
         with self._mutex:
             self._waiting.append(entry)
@@ -143,12 +144,12 @@ class Batches(Generic[R, A]):
         error = self._together(batch)
         if error is None:
             return
-        if len(batch) == 1 or is_of_database(error):
+        if len(batch) == 1 or isinstance(error, DatabaseFailed):
             _tell(batch, error)
             return
         for place, entry in enumerate(batch):
             entry.error = self._together([entry])
-            if entry.error is not None and is_of_database(entry.error):
+            if entry.error is not None and isinstance(entry.error, DatabaseFailed):
                 _tell(batch[place:], entry.error)
                 return
 

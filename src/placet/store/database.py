@@ -12,10 +12,19 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from placet.store import dialects, sqlite
+from placet.store.failures import (
+    RAISED,
+    DatabaseDamaged,
+    DatabaseFailed,
+    DatabaseUnavailable,
+    NestedTransaction,
+    failure_of,
+)
 from placet.store.reach import Reach
 
 if TYPE_CHECKING:
     from placet.store.postgresql import Listener
+    from placet.store.turns import Turns
 
 SCHEMA_VERSION = "0003"
 """The newest migration. Compared without Alembic, which is imported only where the schema is behind."""
@@ -31,7 +40,8 @@ class DatabaseUnusable(Exception):
 class Database:
     """A database of facts. ``read`` and ``write`` are its transactions; both roll back when left by an exception.
 
-    Where it cannot be reached they raise SQLAlchemy's ``OperationalError`` or ``TimeoutError``, within seconds.
+    Where it fails as a whole they raise ``DatabaseUnavailable``, ``OutcomeUnknown`` or ``DatabaseDamaged``, within
+    seconds; a ``write`` within another of the same thread raises ``NestedTransaction``.
     """
 
     def __init__(self, engine: Engine) -> None:
@@ -44,6 +54,7 @@ class Database:
         self._watch: Connection | None = None
         self._watching = threading.Lock()
         self._reach = Reach()
+        self._mine = threading.local()
 
     @classmethod
     def open(cls, url: str | URL) -> Self:
@@ -70,9 +81,11 @@ class Database:
         database = cls(engine)
         try:
             database._bring_up_to_date()
-        except DBAPIError as error:
+        except (DBAPIError, DatabaseFailed) as error:
             database.close()
-            raise DatabaseUnusable(f"The database {_shown(parsed)} cannot be used: {_reason(error)}") from error
+            raise DatabaseUnusable(
+                f"The database {_shown(parsed)} cannot be used: {_reason(error)}. {_remedy(error)}"
+            ) from error
         except AssertionError as error:  # SQLAlchemy's, of what speaks the protocol and is something else
             database.close()
             raise DatabaseUnusable(f"The database {_shown(parsed)} is not PostgreSQL: {error}.") from None
@@ -111,19 +124,44 @@ class Database:
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """A transaction that is durable once it is left without an exception."""
-        if self._turns is None:
-            with self._reached(), self.engine.begin() as connection:
+        self.check_not_writing()
+        self._mine.writes = True
+        try:
+            with self._on_server() if self._turns is None else self._in_turn(self._turns) as connection:
                 yield connection
-            return
-        with self._turns:
-            if self._writer is None:
-                self._writer = self.engine.connect()
+        finally:
+            self._mine.writes = False
+
+    def check_not_writing(self) -> None:
+        """Raise ``NestedTransaction`` where this thread is in a write transaction: what it begins would wait for it."""
+        if getattr(self._mine, "writes", False):
+            raise NestedTransaction
+
+    @contextmanager
+    def _on_server(self) -> Iterator[Connection]:
+        with self._reached(), self.engine.connect() as connection, connection.begin() as transaction:
+            yield connection
             try:
+                transaction.commit()
+            except RAISED as error:
+                self._raise_failure(error, commits=True)
+                raise
+
+    @contextmanager
+    def _in_turn(self, turns: "Turns") -> Iterator[Connection]:
+        commits = False
+        with turns:
+            try:
+                if self._writer is None:
+                    self._writer = self.engine.connect()
                 sqlite.begin(self._writer)
                 yield self._writer
+                commits = True
                 sqlite.commit(self._writer)
-            except BaseException:
-                sqlite.roll_back(self._writer)
+            except BaseException as error:
+                if self._writer is not None:
+                    sqlite.roll_back(self._writer)
+                self._raise_failure(error, commits=commits)
                 raise
 
     def change_mark(self) -> Hashable:
@@ -132,9 +170,13 @@ class Database:
             with self._reached(), self._alone.connect() as connection:
                 return dialects.change_mark(connection)
         with self._watching:
-            if self._watch is None:
-                self._watch = self.engine.connect()  # no transaction: it has to see every commit
-            return dialects.change_mark(self._watch)
+            try:
+                if self._watch is None:
+                    self._watch = self.engine.connect()  # no transaction: it has to see every commit
+                return dialects.change_mark(self._watch)
+            except RAISED as error:
+                self._raise_failure(error)
+                raise
 
     def listener(self) -> "Listener | None":
         """Answer what hears at once of changes others make; ``None`` where the database tells nobody."""
@@ -153,8 +195,17 @@ class Database:
             yield
         except BaseException as error:
             self._reach.leave(error, tried=tried)
+            self._raise_failure(error)
             raise
         self._reach.leave(None, tried=tried)
+
+    @staticmethod
+    def _raise_failure(error: BaseException, *, commits: bool = False) -> None:
+        """Raise what an error says of the database as a whole, if anything."""
+        if isinstance(error, RAISED):
+            failure = failure_of(error, commits=commits)
+            if failure is not None:
+                raise failure from error
 
     def _bring_up_to_date(self) -> None:
         with self.read() as connection:
@@ -194,10 +245,20 @@ def _shown(url: URL) -> str:
     return repr(url.set(query={}))
 
 
-def _reason(error: DBAPIError) -> str:
+def _reason(error: BaseException) -> str:
     """What a database said, in one line."""
-    lines = [line.strip(" -\t") for line in str(error.orig).splitlines()]
-    return " ".join(line for line in lines if line)
+    cause = error.__cause__ if isinstance(error, DatabaseFailed) else error
+    lines = [line.strip(" -\t") for line in str(getattr(cause, "orig", cause)).splitlines()]
+    return " ".join(line for line in lines if line).rstrip(".")
+
+
+def _remedy(error: BaseException) -> str:
+    """What to do about a database that cannot be used."""
+    if isinstance(error, DatabaseDamaged):
+        return "It is damaged, or no database: restore a backup in its place, or name another one. Nothing was changed."
+    if isinstance(error, DatabaseUnavailable):
+        return "See that it runs, and that its address, name and password are right; then start again."
+    return "Nothing was changed."
 
 
 def _schema_version(connection: Connection) -> str | None:

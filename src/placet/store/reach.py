@@ -9,15 +9,10 @@ import threading
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-NOT_REACHED = (OperationalError, PoolTimeout)
-"""What is raised where a database cannot be reached, or is locked for too long."""
+from placet.store.failures import DatabaseFailed, DatabaseLost
 
-
-class DatabaseLost(OperationalError):
-    """The database was not reached a moment ago, and somebody else is trying to reach it right now."""
-
-    def __init__(self) -> None:
-        super().__init__(None, None, ConnectionError("it was not reached a moment ago, and is being tried again"))
+NOT_REACHED = (DatabaseFailed,)
+"""What is raised where a database as a whole fails, whatever it was asked."""
 
 
 class Reach:
@@ -48,13 +43,10 @@ class Reach:
             self._is_tried = False
 
 
-def is_of_database(error: BaseException) -> bool:
-    """Tell whether an error says that the database as a whole fails, rather than what it was asked by one caller."""
-    return isinstance(error, NOT_REACHED) or _is_loss(error)
-
-
 def _is_loss(error: BaseException | None) -> bool:
     """Tell whether an error says that the database is not reached: the connection broke, or there was none."""
+    if isinstance(error, DatabaseFailed):  # of a transaction within this one
+        error = error.__cause__
     if isinstance(error, PoolTimeout):
         return True
     if not isinstance(error, DBAPIError):

@@ -12,6 +12,8 @@ from collections import deque
 from pathlib import Path
 from time import monotonic
 
+from placet.store.failures import NestedTransaction
+
 BURST_SECONDS = 0.005
 """For how long a process may go on without queueing again: handing over costs more than a transaction."""
 
@@ -69,9 +71,7 @@ class Turns:
                 self._holder = me
                 return
             if self._holder == me:
-                raise RuntimeError(
-                    "A write transaction was begun within another of the same thread. Use its connection."
-                )
+                raise NestedTransaction
             place = threading.Lock()
             place.acquire()
             self._waiting.append(place)

@@ -11,8 +11,6 @@ import msgspec
 import structlog
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
-from sqlalchemy.exc import OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from placet.enforcement import Decision, Refused, catalogue
 from placet.guard import (
@@ -32,6 +30,7 @@ from placet.platform.people import UnknownToken, UnknownUser
 from placet.platform.problems import PROBLEM_KINDS, ModuleProblem, ProblemCode
 from placet.platform.publish import UnknownModule, UnknownVersion
 from placet.platform.saved_queries import UnknownQuery
+from placet.store.failures import DatabaseDamaged, DatabaseFailed, OutcomeUnknown
 from placet.store.users import NameTaken
 from placet.web.render import changes_of, decision_members
 
@@ -126,17 +125,8 @@ def to_problem(error: Exception) -> Problem:
             return _http_problem(error)
         case RecursionError() | UnicodeDecodeError():
             return _unreadable_body(error)
-        case OperationalError() | PoolTimeout():
-            log.warning("database_unavailable", error=str(getattr(error, "orig", error)))
-            return Problem(
-                "database_unavailable",
-                title="The database does not answer",
-                status=503,
-                detail="The server cannot reach its database, or it is locked. Where it was lost at the last step of a "
-                "change, nobody knows yet whether that was stored. Try again shortly; with the same idempotency key, "
-                "where there was one.",
-                headers={"Retry-After": "5"},
-            )
+        case DatabaseFailed():
+            return _database_problem(error)
     simple = _SIMPLE.get(type(error))
     if simple is not None:
         code, title, status = simple
@@ -148,6 +138,20 @@ def to_problem(error: Exception) -> Problem:
         status=500,
         detail="The server failed at this, and wrote the reason to its log. Tell your Platform Server administrator.",
     )
+
+
+def _database_problem(error: DatabaseFailed) -> Problem:
+    log.warning("database_unavailable", error=str(error))
+    detail = "The server cannot reach its database, or it is busy. Nothing was changed; try again shortly."
+    if isinstance(error, OutcomeUnknown):
+        detail = (
+            "The database was lost at the last step of a change, and nobody knows yet whether that was stored. Try "
+            "again shortly; with the same idempotency key, where there was one."
+        )
+    elif isinstance(error, DatabaseDamaged):
+        detail = "The server cannot read its database, which is damaged. Tell your Platform Server administrator."
+    title, headers = "The database does not answer", {"Retry-After": "5"}
+    return Problem("database_unavailable", title=title, status=503, detail=detail, headers=headers)
 
 
 def _unreadable_body(error: Exception) -> Problem:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import msgspec
 from sqlalchemy import Connection
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError
 
 from placet.enforcement import Product
 from placet.license.keys import TrustStore
@@ -24,6 +24,7 @@ from placet.platform.layout import DataDirectoryInUse, Layout
 from placet.platform.product import PLATFORM_SERVER
 from placet.store import audit
 from placet.store.database import Database
+from placet.store.failures import DatabaseDamaged, DatabaseFailed
 
 _PARTS: Mapping[str, Callable[[Connection, Case], Iterable[Finding]]] = {
     "values": examine_cells,
@@ -115,7 +116,7 @@ def _findings(case: Case) -> list[Finding]:
             if all(finding.ok or finding.kind is Kind.INDEX_MISSING for finding in findings):
                 for part, examined in _PARTS.items():
                     findings += _part(part, examined, connection, case)
-    except DBAPIError:  # what is damaged may not even let a transaction end
+    except (DBAPIError, DatabaseFailed):  # what is damaged may not even let a transaction end
         if all(finding.ok for finding in findings):
             raise
     return findings
@@ -138,9 +139,7 @@ def _part(
 def _mend(finding: Finding, case: Case, actor: str) -> Mended | None:
     try:
         return _mended(finding, case, actor)
-    except _UNREADABLE as error:  # nothing of the repair stays
-        if isinstance(error, OperationalError):
-            raise
+    except (*_UNREADABLE, DatabaseDamaged):  # nothing of the repair stays
         return None
 
 

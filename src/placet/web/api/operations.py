@@ -31,7 +31,7 @@ def ready(server: Server) -> Response[dict[str, Any]]:
         with server.guard.database.read() as connection:
             connection.execute(text("SELECT 1"))
     except (DatabaseError, *NOT_REACHED) as error:
-        log.warning("not_ready", error=str(getattr(error, "orig", error)))
+        log.warning("not_ready", error=str(error))
         return Response({"status": "the database does not answer"}, status_code=503)
     states = server.supervisor.states()
     starting = [name for name, status in states.items() if status.state is WorkerState.STARTING]
