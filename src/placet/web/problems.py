@@ -142,7 +142,10 @@ def to_problem(error: Exception) -> Problem:
 
 def _database_problem(error: DatabaseFailed) -> Problem:
     log.warning("database_unavailable", error=str(error))
-    detail = "The server cannot reach its database, or it is busy. Nothing was changed; try again shortly."
+    detail = (
+        "The server cannot reach its database, or it is busy. What it was about to write was not stored; of a work of "
+        "several steps, such as a publish, those before may have been. Try again shortly."
+    )
     if isinstance(error, OutcomeUnknown):
         detail = (
             "The database was lost at the last step of a change, and nobody knows yet whether that was stored. Try "

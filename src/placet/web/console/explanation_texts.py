@@ -341,8 +341,8 @@ EDGE_PROBLEMS: Mapping[str, EdgeProblem] = MappingProxyType(
             "The database does not answer",
             503,
             Advice(
-                "The server cannot reach its database, or it is busy, full, read-only or damaged. Nothing was changed, "
-                "unless it was lost at the last step of a change: then nobody knows yet whether that was stored.",
+                "The server cannot reach its database, or it is busy, full, read-only or damaged. What it was about to "
+                "write was not stored, unless it was lost at the last step of that: then nobody knows yet.",
                 "Try again shortly, with the same idempotency key where there was one: it counts once. If it stays so, "
                 "see that the database runs and that its disk is not full.",
                 SERVER_ADMINISTRATOR,
