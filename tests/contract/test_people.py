@@ -160,6 +160,24 @@ def test_a_clean_up_is_previewed_then_done(server: ServerProcess) -> None:
     assert server.cli("user", "clean-up").status == 2
 
 
+def test_obsolete_modules_are_previewed_then_deleted(server: ServerProcess) -> None:
+    told = server.cli("module", "clean-up", "--unused", "30", "--exclude", "stock")
+    assert (told.status, told.out) == (0, "Every module was used within 30 days, or is left alone.\n")
+    done = server.cli("module", "clean-up", "--unused", "30", "--timers", "--yes", "--json").json()
+    assert done == {"dry_run": False, "units": 0, "modules": [], "more": 0}
+    for body in (
+        {},
+        {"unused_days": 0},
+        {"unused_days": 10**9},
+        {"unused_days": 30, "timers": 1},
+        {"unused_days": 30, "exclude": ["../etc"]},
+        {"unused_days": 30, "exclude": ["a"] * 1001},
+        {"unused_days": 30, "administrators": True},
+    ):
+        assert server.api("POST", "/api/v1/clean-up/modules", json=body).status_code == 400
+    assert server.cli("module", "clean-up").status == 2
+
+
 def test_a_deactivated_user_is_shut_out_until_activated(server: ServerProcess) -> None:
     assert server.cli("user", "add", "zoe").status == 0
     token = server.new_token("zoe")

@@ -20,7 +20,9 @@ MINUTE = timedelta(minutes=1)
 @pytest.fixture(autouse=True)
 def module(database: Database) -> None:
     with database.write() as connection:
-        connection.execute(insert(modules_table).values(name="shop", active_version="1", created_at=NOW))
+        connection.execute(
+            insert(modules_table).values(name="shop", active_version="1", created_at=NOW, changed_at=NOW)
+        )
 
 
 def enter(database: Database, every: timedelta = MINUTE, module: str = "shop") -> None:

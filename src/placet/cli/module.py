@@ -7,6 +7,7 @@ import click
 from placet.cli import module_debug, module_instances
 from placet.cli.archive import archive_of, source_argument
 from placet.cli.client import Client, client_command
+from placet.cli.module_clean_up import clean_up
 from placet.cli.module_logs import logs
 from placet.cli.module_output import print_changes, print_elements, print_front_ends, progress_of
 from placet.cli.output import counted, print_fields, print_json, print_table, print_warnings
@@ -21,7 +22,14 @@ def module() -> None:
     """Publish, run and debug modules, and test their queries."""
 
 
-for _command in (module_instances.run, module_debug.debug, module_instances.runs, module_instances.stop, logs):
+for _command in (
+    module_instances.run,
+    module_debug.debug,
+    module_instances.runs,
+    module_instances.stop,
+    logs,
+    clean_up,
+):
     module.add_command(_command)
 
 
@@ -95,10 +103,10 @@ def list_(client: Client, *, as_json: bool) -> None:
         print_json(modules)
         return
     rows = [
-        (item["name"], item["version"], item["units"], (item["worker"] or {}).get("state"), item["published_at"])
+        (item["name"], item["version"], item["units"], (item["worker"] or {}).get("state"), *_when(item))
         for item in modules
     ]
-    headings = ["Name", "Version", "Units", "Worker", "Published"]
+    headings = ["Name", "Version", "Units", "Worker", "Published", "Last request"]
     print_table(headings, rows, empty="No module is published. Publish one with: placet module publish DIR")
 
 
@@ -145,3 +153,8 @@ def _quoted(name: str) -> str:
     from urllib.parse import quote  # noqa: PLC0415
 
     return quote(name, safe="")
+
+
+def _when(item: dict[str, Any]) -> tuple[str, str]:
+    """When a module was published, and last asked for something."""
+    return item["published_at"], item["last_served_at"] or "never"

@@ -4,19 +4,18 @@ Who signs in or calls with a token of their name is *seen*. That is noted in mem
 no request waits for it; a server that is killed forgets the last minute.
 """
 
-import threading
 from datetime import datetime, timedelta
 
 import msgspec
 
 from placet.guard import Guard
+from placet.platform.noted_moments import NotedMoments
 from placet.platform.product import USERS
 from placet.store import audit, users
 from placet.store.credentials import Role
 from placet.store.users import User
 
 SHORTEST = timedelta(days=1)
-MOST_NAMES = 10_000
 
 
 class Inactivity(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,28 +35,15 @@ class InactiveUsers:
 
     def __init__(self, guard: Guard) -> None:
         self._guard = guard
-        self._lock = threading.Lock()
-        self._seen: dict[str, datetime] = {}
+        self._seen = NotedMoments(guard, users.note_seen)
 
     def see(self, name: str) -> None:
-        """Note that somebody is at work; cheap. Of more than 10,000 names in a minute some are forgotten."""
-        with self._lock:
-            if len(self._seen) < MOST_NAMES or name in self._seen:
-                self._seen[name] = self._guard.now()
+        """Note that somebody is at work; cheap."""
+        self._seen.note(name)
 
     def write(self) -> None:
         """Write down who was seen. Meant for once a minute."""
-        with self._lock:
-            seen, self._seen = self._seen, {}
-        if not seen:
-            return
-        try:
-            with self._guard.database.write() as connection:
-                users.note_seen(connection, seen)
-        except BaseException:
-            with self._lock:
-                self._seen = seen | self._seen
-            raise
+        self._seen.write()
 
     def find(self, inactivity: Inactivity) -> list[User]:
         """Answer the active users who have not been seen for so long, longest first."""

@@ -9,6 +9,7 @@ import sqlite3
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from datetime import datetime
 
 import msgspec
 
@@ -28,7 +29,7 @@ from placet.platform.supervisor import Supervisor
 from placet.platform.units import UnitCount
 from placet.platform.versions import Versions
 from placet.platform.workers import Worker
-from placet.store import audit, modules
+from placet.store import audit, module_use, modules
 from placet.store.dialects import tell_change
 from placet.store.module_work import Work
 from placet.store.modules import ModuleVersion
@@ -44,6 +45,10 @@ Listener = Callable[[Step], None]
 
 class UnknownModule(LookupError):
     """No module of that name is published."""
+
+
+class ModuleInUse(Exception):
+    """The module is used again; nothing of it was deleted."""
 
 
 class UnknownVersion(LookupError):
@@ -151,18 +156,22 @@ class Publisher:
                 raise
             return self._finish(version, before, decision, worker, steps)
 
-    def delete(self, name: str, *, actor: str) -> str | None:
-        """Delete a module and give its units back, whatever the license says.
+    def delete(self, name: str, *, actor: str, unused_since: datetime | None = None) -> str | None:
+        """Delete a module and give its units back, whatever the license says; ``unused_since``: only if it was unused.
 
-        Answers what its database is called now, where it was put aside, if it had one. Raises :class:`UnknownModule`.
+        Answers what its database is called now, where it was put aside, if it had one. Raises :class:`UnknownModule`
+        and :class:`ModuleInUse`.
         """
         with self.work.on(name, "delete", actor=actor) as work:
             with self._guard.releasing(name, SOFTWARE_UNITS, actor=actor) as connection:
                 require_held(connection, work)
+                if unused_since is not None and not module_use.lock_unused(connection, name, unused_since):
+                    raise ModuleInUse(f"The module {name!r} is used again. It was not deleted.")
                 if not modules.delete_module(connection, name):
                     raise unknown_module(name)
-                now = self._guard.now()
-                audit.record(connection, audit.Event.MODULE_DELETED, now=now, actor=actor, subject=name)
+                detail = {} if unused_since is None else {"unused_since": unused_since.isoformat()}
+                now, event = self._guard.now(), audit.Event.MODULE_DELETED
+                audit.record(connection, event, now=now, actor=actor, subject=name, **detail)
                 tell_change(connection)
             self.follower.stop(name)
             aside = self._versions.remove_all(name)
@@ -263,7 +272,7 @@ class Publisher:
             if archive is not None:
                 modules.activate(connection, version, archive)
                 modules.forget_old_versions(connection, name, self._kept)
-            elif not modules.reactivate(connection, name, version.id):
+            elif not modules.reactivate(connection, name, version.id, self._guard.now()):
                 raise unknown_module(name)
             detail = {"version": version.version, "units": version.units, "digest": version.digest}
             audit.record(connection, event, now=self._guard.now(), actor=work.actor, subject=name, **detail)

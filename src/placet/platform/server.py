@@ -20,6 +20,7 @@ from placet.platform.instances import INSTANCES_IDLE, INSTANCES_LAST, Instances
 from placet.platform.layout import Layout
 from placet.platform.limits import DEFAULT_LIMITS, Limits
 from placet.platform.module_databases import ModuleDatabases
+from placet.platform.obsolete_modules import ObsoleteModules
 from placet.platform.people import People
 from placet.platform.product import FRONT_END_SERVERS, PLATFORM_SERVER
 from placet.platform.publish import KEPT_VERSIONS, Publisher
@@ -87,6 +88,7 @@ class PlatformServer:
         self.databases = ModuleDatabases(guard.database, layout)
         self.publisher = Publisher(guard, layout, self.supervisor, self.front_end, kept=kept_versions)
         self.follower = self.publisher.follower
+        self.obsolete = ObsoleteModules(guard, self.publisher)
         self.instances = Instances(
             guard, layout, self.front_end, lasting=instances_last, idle=instances_idle, start=start
         )
@@ -142,6 +144,8 @@ class PlatformServer:
         self.supervisor.close()
         try:
             self._timers.close()
+            self.people.inactive.write()
+            self.obsolete.write()
             self.front_end.leave()
         except NOT_REACHED as error:  # the others find out that it does not beat any more
             log.warning("front_end_not_taken_out", error=str(getattr(error, "orig", error)))
@@ -179,6 +183,7 @@ class PlatformServer:
                 ticks_at = time.monotonic() + TICK_SECONDS
                 self.guard.tick()
                 self.people.inactive.write()
+                self.obsolete.write()
                 self.instances.keep_seats()
 
         self._every(REFRESH_SECONDS, keep_up, failed="keep_up_failed", wakes=self._changed)

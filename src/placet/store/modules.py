@@ -31,17 +31,17 @@ _NEWEST_FIRST = (module_versions.c.published_at.desc(), module_versions.c.id)
 
 def activate(connection: Connection, version: ModuleVersion, archive: bytes) -> None:
     """Record a version, with the zip it is made from, and make it the one its module serves."""
-    if not reactivate(connection, version.module, version.id):
-        connection.execute(
-            insert(modules).values(name=version.module, active_version=version.id, created_at=version.published_at)
-        )
+    now = version.published_at
+    if not reactivate(connection, version.module, version.id, now):
+        row = {"name": version.module, "active_version": version.id, "created_at": now, "changed_at": now}
+        connection.execute(insert(modules).values(row))
     connection.execute(insert(module_versions).values(**msgspec.structs.asdict(version)))
     connection.execute(insert(module_archives).values(version_id=version.id, archive=archive))
 
 
-def reactivate(connection: Connection, module: str, version_id: str) -> bool:
+def reactivate(connection: Connection, module: str, version_id: str, now: datetime) -> bool:
     """Make a version the one its module serves; answers whether there is such a module."""
-    row = update(modules).where(modules.c.name == module).values(active_version=version_id)
+    row = update(modules).where(modules.c.name == module).values(active_version=version_id, changed_at=now)
     return connection.execute(row).rowcount == 1
 
 

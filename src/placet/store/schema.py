@@ -23,6 +23,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    text,
 )
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -299,6 +300,8 @@ modules = Table(
     Column("name", String(63), primary_key=True),
     Column("active_version", String(36), nullable=False),
     Column("created_at", Instant, nullable=False),
+    Column("changed_at", Instant, nullable=False, server_default=text("0")),
+    Column("last_served_at", Instant),
 )
 
 module_versions = Table(

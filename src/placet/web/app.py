@@ -15,6 +15,7 @@ from litestar.types import Message, Scope
 from placet import __version__
 from placet.platform.server import PlatformServer
 from placet.web.access import Access, guard_access, requires
+from placet.web.api.clean_up import clean_up_modules
 from placet.web.api.features import FeatureController
 from placet.web.api.front_ends import FrontEndController, OperationController
 from placet.web.api.instances import DebugController, RunController
@@ -44,6 +45,7 @@ API: list[Any] = [
     ModuleController,
     ModuleLogController,
     publishes,
+    clean_up_modules,
     QueryController,
     RunController,
     DebugController,

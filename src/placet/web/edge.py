@@ -87,7 +87,10 @@ class Edge:
             code = ProblemCode.MODULE_CRASHING if crashes else ProblemCode.MODULE_UNAVAILABLE
             await self._proxy.unavailable(scope, send, code)
             return
+        self._server.obsolete.see(name)
         await self._proxy(scope, receive, send, socket_path=socket, root_path=f"/{area}/{name}")
+        if scope["type"] == "websocket":  # one may have lasted for long
+            self._server.obsolete.see(name)
 
     async def _pass_on_to_instance(self, instance_id: str, scope: Scope, receive: Receive, send: Send) -> None:
         instance, answer = self._instance(instance_id), refusing(scope, send)

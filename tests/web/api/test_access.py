@@ -27,6 +27,7 @@ ADMINISTRATORS = {
     ("GET", "/api/v1/users"),
     ("POST", "/api/v1/users"),
     ("POST", "/api/v1/users/clean-up"),
+    ("POST", "/api/v1/clean-up/modules"),
     ("POST", "/api/v1/users/{name:str}/activate"),
     ("POST", "/api/v1/users/{name:str}/deactivate"),
     ("GET", "/api/v1/tokens"),

@@ -221,3 +221,15 @@ def test_a_deleted_module_is_gone(server: ServerProcess) -> None:
     wait_for(lambda: server.client.get("/apps/gone/").status_code == 200)
     assert server.api("DELETE", "/api/v1/modules/gone").status_code == 200
     assert server.client.get("/apps/gone/").status_code == 404
+
+
+def test_when_a_module_was_last_asked_for_something_is_known(server: ServerProcess) -> None:
+    server.client.get("/apps/echo/teapot")
+    rehearsed = server.api("POST", "/api/v1/clean-up/modules", json={"unused_days": 1}, params={"dry_run": True})
+    assert rehearsed.json() == {"dry_run": True, "units": 0, "modules": [], "more": 0}
+    before = told(server.api("GET", "/api/v1/modules/echo"))["last_served_at"]
+    assert before is not None
+    server.client.get("/apps/echo/teapot")  # whatever it answers
+    server.api("POST", "/api/v1/clean-up/modules", json={"unused_days": 1})
+    (after,) = [item["last_served_at"] for item in server.get("/api/v1/modules") if item["name"] == "echo"]
+    assert after > before

@@ -41,7 +41,7 @@ ADMINISTRATORS = [
     *(("POST", f"/api/v1/{name}") for name in ("users", "tokens", "users/none/activate", "users/none/deactivate")),
     *(("PUT", "/api/v1/license"), ("PUT", "/api/v1/license/status-list"), ("POST", "/api/v1/license/restore")),
     ("DELETE", "/api/v1/tokens/4711"),
-    ("POST", "/api/v1/users/clean-up"),
+    *(("POST", f"/api/v1/{name}") for name in ("users/clean-up", "clean-up/modules")),
     *(("GET", path) for path in ("/api/v1/denials", f"{SEATS}/reservations", f"{SEATS}/seat-rules")),
     *((method, f"{SEATS}/reservations/user/none") for method in ("PUT", "DELETE")),
     ("PUT", f"{SEATS}/seat-rules"),

@@ -1,5 +1,7 @@
 """Modules over HTTP: publish, list and delete."""
 
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Annotated, Any
 
 import msgspec
@@ -11,12 +13,12 @@ from placet.license.instants import rfc3339
 from placet.platform.publish import Listener, Published, unknown_module
 from placet.platform.server import PlatformServer
 from placet.platform.units import DEFAULT_WEIGHTS
-from placet.store import module_work, modules
+from placet.store import module_use, module_work, modules
 from placet.store.modules import ModuleVersion
 from placet.web.access import Access, caller_of, requires
 from placet.web.api import live
 from placet.web.api.parameters import ARCHIVE_BODY, ModuleName, Server, flags
-from placet.web.render import notice_members
+from placet.web.render import notice_members, rfc3339_or_none
 
 
 class Rollback(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -61,13 +63,16 @@ class ModuleController(Controller):
     def modules(self, server: Server) -> list[dict[str, Any]]:
         """The published modules."""
         with server.guard.database.read() as connection:
-            return [_module(server, version) for version in modules.active_versions(connection)]
+            served = module_use.last_served(connection)
+            return [_module(server, version, served) for version in modules.active_versions(connection)]
 
     @get("/{name:str}", opt=requires(Access.SIGNED_IN), sync_to_thread=True)
     def module(self, server: Server, name: ModuleName) -> dict[str, Any]:
         """One module, with each element that counts and why."""
         version = _active(server, name)
-        return _module(server, version) | {"elements": version.elements}
+        with server.guard.database.read() as connection:
+            served = module_use.last_served(connection)
+        return _module(server, version, served) | {"elements": version.elements}
 
     @get("/{name:str}/units", opt=requires(Access.SIGNED_IN), sync_to_thread=True)
     def units(self, server: Server, name: ModuleName) -> dict[str, Any]:
@@ -118,9 +123,10 @@ def _active(server: PlatformServer, name: str) -> ModuleVersion:
     return version
 
 
-def _module(server: PlatformServer, version: ModuleVersion) -> dict[str, Any]:
+def _module(server: PlatformServer, version: ModuleVersion, served: Mapping[str, datetime]) -> dict[str, Any]:
     worker = msgspec.to_builtins(server.supervisor.state(version.module))
-    return {"name": version.module, "url": f"/apps/{version.module}/", "worker": worker} | _version(version)
+    members = {"name": version.module, "url": f"/apps/{version.module}/", "worker": worker}
+    return members | _version(version) | {"last_served_at": rfc3339_or_none(served.get(version.module))}
 
 
 def _version(version: ModuleVersion) -> dict[str, Any]:

@@ -1,7 +1,10 @@
-"""Modules in a farm: archives and databases, who works on one, who serves which version, when timers run; users last seen.
+"""Modules in a farm: archives and databases, who works on one, who serves which version, when timers run; users and
+modules last seen.
 
 Revision 0003.
 """
+
+import time
 
 import sqlalchemy as sa
 from alembic import op
@@ -15,6 +18,11 @@ depends_on = None
 def upgrade() -> None:
     """Create the new tables and the new column."""
     op.add_column('users', sa.Column('last_seen_at', sa.BigInteger(), nullable=True))
+    op.add_column('modules', sa.Column('last_served_at', sa.BigInteger(), nullable=True))
+    op.add_column('modules', sa.Column('changed_at', sa.BigInteger(), nullable=False, server_default=sa.text('0')))
+    # Nobody has noted which modules were used until now: none of them is to pass for obsolete because of that.
+    modules = sa.table('modules', sa.column('changed_at', sa.BigInteger()))
+    op.execute(modules.update().values(changed_at=time.time_ns() // 1000))
     op.create_table('module_archives',
     sa.Column('version_id', sa.String(length=36), nullable=False),
     sa.Column('archive', sa.LargeBinary(), nullable=False),
