@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from placet.license import SigningKey, verify
-from placet.license.instants import from_numeric_date
+from placet.license.instants import from_numeric_date, to_numeric_date
+from placet.license.terms import Grant
 from vendor_support.commands import (
     COMMAND,
     SERIAL,
@@ -168,6 +169,47 @@ def test_a_long_time_from_now(directory: Path) -> None:
     assert terms.expires_at() == datetime(9999, 12, 30, tzinfo=UTC) + timedelta(days=1)
     assert issue(directory, "--expires", "9999-12-31").returncode == 2
     assert issue(directory, "--expires", "9999-12-30", "--grace", "1d").returncode == 2
+
+
+WANTED = {"run": Grant(kind="switch"), "users": Grant(kind="limit", limit=50), "seats": Grant(kind="seats", limit=4)}
+
+
+def test_issue_as_requested(directory: Path, tmp_path: Path) -> None:
+    until = to_numeric_date(datetime(2029, 1, 1, tzinfo=UTC))
+    asked = request_file(tmp_path / "request", SigningKey.generate(), wanted=WANTED, wanted_until=until)
+    terms = terms_of(directory, run("issue", directory, "--customer", "M", "--request", asked, "--as-requested").stdout)
+    assert (terms.features, terms.exp) == (WANTED, until)
+    said = ("--limit", "users=20", "--feature", "debugger", "--tolerance", "users=10%", "--tolerance", "seats=50%")
+    terms = terms_of(directory, issue(directory, "--request", asked, "--as-requested", *said).stdout)
+    assert terms.features == {
+        "run": Grant(kind="switch"),
+        "users": Grant(kind="limit", limit=20, tolerance_percent=10),
+        "seats": Grant(kind="seats", limit=4, tolerance_percent=50),
+        "debugger": Grant(kind="switch"),
+    }
+    assert from_numeric_date(terms.exp) == datetime(2028, 1, 1, tzinfo=UTC)
+    assert terms_of(directory, issue(directory, "--request", asked).stdout).features == {}  # nobody has to follow it
+
+
+def test_as_requested_needs_a_request_that_asks(directory: Path, tmp_path: Path) -> None:
+    done = issue(directory, "--as-requested")
+    assert (done.returncode, "Add --request FILE." in done.stderr) == (2, True)
+    asked = request_file(tmp_path / "request", SigningKey.generate())
+    done = run("issue", directory, "--customer", "M", "--request", asked, "--as-requested")
+    assert (done.returncode, "Say when the license expires" in done.stderr) == (2, True)
+
+
+def test_a_request_is_shown(tmp_path: Path) -> None:
+    key, until = SigningKey.generate(), to_numeric_date(datetime(2029, 1, 1, tzinfo=UTC))
+    asked = request_file(tmp_path / "request", key, wanted=WANTED, wanted_until=until, wishes="Soon,\nplease.")
+    shown = run("request", asked).stdout
+    for told in (SERIAL, "no license", "users 3", "run, users 50, seats 4", "2029-01-01T00:00:00Z", "Soon, please."):
+        assert told in shown
+    document = json.loads(run("request", asked, "--json").stdout)
+    assert (document["serial_number"], document["server_key"]) == (SERIAL, key.kid)
+    assert document["wanted"]["users"] == {"kind": "limit", "limit": 50}
+    asked.write_text("{}")
+    assert run("request", asked).returncode == 1
 
 
 def test_a_request_that_does_not_verify_is_refused_with_its_diagnosis(directory: Path, tmp_path: Path) -> None:

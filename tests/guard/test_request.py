@@ -1,12 +1,16 @@
 """Requests for a license, signed by the server itself."""
 
+from datetime import timedelta
+
 import pytest
 
 from builders import NOW, numeric
 from guard_support.guards import Clock, allocate, install
 from placet.enforcement import ProductError
 from placet.guard import Guard
+from placet.guard.wanted import read_wanted
 from placet.license.request import verify_request
+from placet.license.terms import Grant
 from placet.store.installation import read_installation
 from store_support.databases import dump
 
@@ -52,6 +56,33 @@ def test_a_request_holds_no_secret(guard: Guard) -> None:
     request = guard.request(product_version="1.2.3").decode()
     assert "PRIVATE" not in request
     assert not any(line in request for line in pem.splitlines())
+
+
+def test_what_is_wanted_is_asked_for_as_a_license_would_grant_it(licensed: Guard) -> None:
+    wanted = read_wanted(licensed.product, ["run", "Software-Units = 50"])
+    assert wanted == {"run": None, "software_units": 50}
+    until = NOW + timedelta(days=365)
+    request, _ = verify_request(licensed.request(product_version="1", wanted=wanted, until=until))
+    assert request.wanted == {"run": Grant(kind="switch"), "software_units": Grant(kind="limit", limit=50)}
+    assert request.wanted_until == numeric(until)
+
+
+@pytest.mark.parametrize(
+    ("texts", "told"),
+    [
+        (["teleport"], "There is no feature 'teleport' to ask for. There are: "),
+        (["run=3"], "is on or off. Ask for it without a number: run."),
+        (["software_units"], "has a maximum. Say which is wanted: software_units=50."),
+        (["software_units=-1"], "is wanted as '-1'. Write a whole number from 0 to 1,000,000,000,000."),
+        (["software_units=1e3"], "is wanted as '1e3'."),
+        (["software_units=1000000000001"], "is wanted as '1000000000001'."),
+        (["run", "run"], "is wanted twice. Name it once."),
+    ],
+)
+def test_what_nobody_can_want(licensed: Guard, texts: list[str], told: str) -> None:
+    with pytest.raises(ProductError) as raised:
+        read_wanted(licensed.product, texts)
+    assert told in str(raised.value)
 
 
 @pytest.mark.parametrize(

@@ -90,6 +90,9 @@ DEFECTIVE: dict[str, tuple[bytes, Diagnosis]] = {
     "usage_a_float": (saying(usage={"software_units": 1.5}), Diagnosis.MISTYPED_CLAIM),
     "usage_of_no_feature": (saying(usage={"<script>": 1}), Diagnosis.MISTYPED_CLAIM),
     "usage_of_too_many": (saying(usage={f"f{number}": 1 for number in range(1001)}), Diagnosis.MISTYPED_CLAIM),
+    "wanted_is_no_grant": (saying(wanted={"users": 5}), Diagnosis.MISTYPED_CLAIM),
+    "wanted_huge": (saying(wanted={"users": {"kind": "limit", "limit": 10**13}}), Diagnosis.MISTYPED_CLAIM),
+    "wanted_until_long_ago": (saying(wanted_until=0), Diagnosis.MISTYPED_CLAIM),
     "wishes_long": (saying(wishes="w" * 1001), Diagnosis.MISTYPED_CLAIM),
 }
 

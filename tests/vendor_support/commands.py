@@ -81,7 +81,7 @@ def ledger_lines(directory: Path) -> list[bytes]:
     return (directory / "ledger.jsonl").read_bytes().splitlines()
 
 
-def request_file(path: Path, key: SigningKey) -> Path:
+def request_file(path: Path, key: SigningKey, **asks: Any) -> Path:
     request = LicenseRequest(
         version="1.0",
         iat=to_numeric_date(datetime.now(UTC)),
@@ -89,6 +89,7 @@ def request_file(path: Path, key: SigningKey) -> Path:
         product="Placet",
         product_version="0.1.0",
         usage={"users": 3},
+        **asks,
     )
     path.write_bytes(sign_request(request, key))
     return path

@@ -1,6 +1,7 @@
 """``placet license``: see, request and install the license of a server."""
 
 from typing import Any
+from urllib.parse import urlencode
 
 import click
 
@@ -83,10 +84,23 @@ def _standing(feature: dict[str, Any]) -> str:
 
 @license_.command()
 @click.option("--out", metavar="FILE", help="Where the request goes; standard output otherwise.")
+@click.option(
+    "--want", metavar="NAME[=N]", multiple=True, help="A feature to ask for: run, or software_units=50; repeat it."
+)
+@click.option("--until", metavar="WHEN", help="Until when it is wanted: 2028-12-31, or an RFC 3339 instant.")
+@click.option("--wishes", metavar="TEXT", help="What else the vendor should know, 1,000 characters at most.")
 @client_command
-def request(client: Client, *, out: str | None, as_json: bool) -> None:
+def request(
+    client: Client, *, out: str | None, want: tuple[str, ...], until: str | None, wishes: str | None, as_json: bool
+) -> None:
     """Write the server's signed request for a license, to be sent to the vendor."""
-    data = client.download("/api/v1/license/request")
+    said = [
+        *(("want", text) for text in want),
+        *(("until", until),) * bool(until),
+        *(("wishes", wishes),) * bool(wishes),
+    ]
+    query = f"?{urlencode(said)}" if said else ""
+    data = client.download(f"/api/v1/license/request{query}")
     write_output(out, data)
     if out is not None and out != "-":
         if as_json:

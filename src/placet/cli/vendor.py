@@ -8,10 +8,11 @@ import contextlib
 import errno
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
@@ -29,6 +30,8 @@ from placet.cli.vendor_output import (
 
 if TYPE_CHECKING:
     from placet.license.keys import SigningKey
+    from placet.license.request import LicenseRequest
+    from placet.license.terms import Grant
     from placet.vendor.issue import Order
     from placet.vendor.keystore import Vendor
 
@@ -125,6 +128,9 @@ def rotate(directory: Path, *, ask: bool, as_json: bool) -> None:
     help="The license request of the server it is for.",
 )
 @click.option("--serial", metavar="SERIAL", help="The serial number of the server it is for.")
+@click.option(
+    "--as-requested", is_flag=True, help="Grant what the request asks for, until when it asks; other options go first."
+)
 @click.option("--customer", metavar="NAME", required=True, help="Who the license is issued to.")
 @click.option("--expires", metavar="WHEN", help="2027-12-31 (its end, UTC), 2027-12-31T18:00:00Z, or 365d from now.")
 @click.option("--not-before", metavar="WHEN", help="When it starts: a date (its beginning, UTC), or as --expires.")
@@ -180,6 +186,17 @@ def issue(directory: Path, *, out: Path | None, force: bool, as_json: bool, **wo
     show_issued(issued, out, as_json=as_json)
 
 
+@vendor.command(name="request")
+@click.argument("file", metavar="FILE", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@json_option
+@exit_statuses()
+def show_request(file: Path, *, as_json: bool) -> None:
+    """Show what the license request FILE says: which server, what it uses, and what its administrator asks for."""
+    from placet.cli.vendor_output import show_request as show
+
+    show(*_read_request(file), as_json=as_json)
+
+
 @vendor.command()
 @_directory
 @click.argument("jti")
@@ -232,15 +249,20 @@ def _order(words: dict[str, Any], now: datetime) -> "Order":
     from placet.vendor import words as read
     from placet.vendor.issue import Order
 
-    serial_number, server_key = _server(words["request_file"], words["serial"])
+    serial_number, server_key, wanted = _server(words["request_file"], words["serial"])
+    if not words["as_requested"]:
+        wanted = Wanted()
+    elif words["request_file"] is None:
+        raise click.UsageError("--as-requested grants what a request asks for. Add --request FILE.")
     evaluation = read.evaluation_period(words["evaluation"]) if words["evaluation"] is not None else None
-    if words["expires"] is None and evaluation is None:
+    expires_at = read.end("--expires", words["expires"], now) if words["expires"] is not None else wanted.until
+    if expires_at is None and evaluation is None:
         raise click.UsageError("Say when the license expires: --expires WHEN (or --evaluation 30d).")
     return Order(
         serial_number=serial_number,
         server_key=server_key,
         customer=read.one_line("customer", words["customer"], 200),
-        expires_at=read.end("--expires", words["expires"], now) if words["expires"] is not None else now + _YEAR,
+        expires_at=now + _YEAR if expires_at is None else expires_at,
         starts_at=read.beginning("--not-before", words["not_before"], now) if words["not_before"] is not None else None,
         grace=read.duration("--grace", words["grace"]) if words["grace"] is not None else timedelta(0),
         features=read.grants(
@@ -249,6 +271,7 @@ def _order(words: dict[str, Any], now: datetime) -> "Order":
             words["tolerances"],
             seats=words["seats"],
             metered=words["metered"],
+            requested=wanted.features,
         ),
         enforcement=Enforcement(words["enforcement"]),
         evaluation=evaluation,
@@ -258,28 +281,42 @@ def _order(words: dict[str, Any], now: datetime) -> "Order":
     )
 
 
-def _server(request_file: Path | None, serial: str | None) -> tuple[str, str | None]:
-    """Answer the serial number of the server to license and, where it sent a request, the thumbprint of its key."""
-    from placet.license.diagnosis import DocumentRejected
-    from placet.license.jws import SIZE_CAP
-    from placet.license.request import verify_request
+class Wanted(NamedTuple):
+    """What a request asks for."""
+
+    features: "Mapping[str, Grant]" = MappingProxyType({})
+    until: datetime | None = None
+
+
+def _server(request_file: Path | None, serial: str | None) -> tuple[str, str | None, Wanted]:
+    """Answer the serial number of the server to license; of its request, its key's thumbprint and what it asks for."""
+    from placet.license.instants import from_numeric_date
     from placet.license.serial import SerialNumberError, parse
 
     if serial is not None and request_file is None:
         try:
-            return parse(serial), None
+            return parse(serial), None, Wanted()
         except SerialNumberError as error:
             raise click.UsageError(f"--serial: {error}") from None
     if request_file is None or serial is not None:
         raise click.UsageError("Say which server it is for: either --request FILE or --serial SERIAL.")
+    request, thumbprint = _read_request(request_file)
+    until = None if request.wanted_until is None else from_numeric_date(request.wanted_until)
+    return parse(request.serial_number), thumbprint, Wanted(request.wanted, until)
+
+
+def _read_request(request_file: Path) -> "tuple[LicenseRequest, str]":
+    from placet.license.diagnosis import DocumentRejected
+    from placet.license.jws import SIZE_CAP
+    from placet.license.request import verify_request
+
     with request_file.open("rb") as file:
         data = file.read(SIZE_CAP + 1)
     try:
-        request, thumbprint = verify_request(data)
+        return verify_request(data)
     except DocumentRejected as error:
         again = f"{click.format_filename(request_file)} was not accepted ({error.rejection.diagnosis})."
         raise RefusedError(f"{error}\n{again} Ask the customer to send the request file again.") from None
-    return parse(request.serial_number), thumbprint
 
 
 def _environment_passphrase() -> bytes | None:

@@ -4,7 +4,7 @@
 import json
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,8 @@ from placet.cli.errors import FailedError
 from placet.cli.output import counted
 
 if TYPE_CHECKING:
-    from placet.license.terms import Terms
+    from placet.license.request import LicenseRequest
+    from placet.license.terms import Grant, Terms
     from placet.vendor.issue import Issued
     from placet.vendor.keystore import Vendor
     from placet.vendor.ledger import Entry, LedgerContents
@@ -72,6 +73,32 @@ def show_new_key(vendor: "Vendor", headline: str, *, as_json: bool) -> None:
     _print_rows(headline, rows)
 
 
+def show_request(request: "LicenseRequest", thumbprint: str, *, as_json: bool) -> None:
+    """Tell what a license request says, and which key signed it."""
+    import msgspec
+
+    from placet.license.instants import from_numeric_date, rfc3339
+
+    asked_at = rfc3339(from_numeric_date(request.iat))
+    until = None if request.wanted_until is None else rfc3339(from_numeric_date(request.wanted_until))
+    if as_json:
+        known = {"requested_at": asked_at, "server_key": thumbprint, "wanted_until": until}
+        members: dict[str, Any] = msgspec.to_builtins(request)
+        _print_json({name: value for name, value in members.items() if name not in {"iat", "version"}} | known)
+        return
+    rows = [
+        ("serial number", request.serial_number),
+        ("product", f"{request.product} {request.product_version}"),
+        ("installed", request.installed or "no license"),
+        ("in use", ", ".join(f"{name} {used:,}" for name, used in request.usage.items()) or "nothing"),
+        ("wanted", granted(request.wanted)),
+        ("until", until or "not said"),
+        ("wishes", " ".join((request.wishes or "none").split())),
+        ("server's key", thumbprint),
+    ]
+    _print_rows(f"Request of {asked_at}", rows)
+
+
 def show_issued(issued: "Issued", out: Path | None, *, as_json: bool) -> None:
     """Tell of an issued license; on standard error where standard output has the license itself."""
     if as_json:
@@ -82,7 +109,7 @@ def show_issued(issued: "Issued", out: Path | None, *, as_json: bool) -> None:
         ("jti", terms.jti),
         ("serial number", terms.serial_number),
         *_period(terms),
-        ("features", _features(terms)),
+        ("features", granted(terms.features)),
         ("enforcement", str(terms.enforcement)),
     ]
     if out is not None:
@@ -180,9 +207,10 @@ def _span(seconds: int) -> str:
     return next(counted(seconds // size, unit) for unit, size in units if seconds % size == 0)
 
 
-def _features(terms: "Terms") -> str:
+def granted(features: "Mapping[str, Grant]") -> str:
+    """Answer grants in one line."""
     said = []
-    for name, grant in terms.features.items():
+    for name, grant in features.items():
         limit = "" if grant.limit is None else f" {grant.limit:,}"
         tolerance = f" (+{grant.tolerance_percent}%)" if grant.tolerance_percent else ""
         period = f" per {grant.period}" if grant.period else ""

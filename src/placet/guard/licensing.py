@@ -1,11 +1,16 @@
 """The license itself: installing, restoring, its history, its revocation, and the request for another."""
 
+from collections.abc import Mapping
+from datetime import datetime
+
 import msgspec
 
 from placet.enforcement import Decision, ProductError, Refused
 from placet.guard.installing import Installer, Outcome
 from placet.guard.judge import SYSTEM, Judge
+from placet.guard.wanted import wanted_grants
 from placet.license.document import License, examine
+from placet.license.instants import to_numeric_date
 from placet.license.request import LicenseRequest, sign_request
 from placet.license.status_list import SignedStatusList, verify_status_list
 from placet.license.terms import FORMAT_VERSION
@@ -75,10 +80,19 @@ class Licensing(Judge):
         self.reload()
         return found
 
-    def request(self, *, product_version: str, wishes: str | None = None) -> bytes:
+    def request(
+        self,
+        *,
+        product_version: str,
+        wishes: str | None = None,
+        wanted: Mapping[str, int | None] | None = None,
+        until: datetime | None = None,
+    ) -> bytes:
         """Write the request for a license of this server, signed with the server's own key.
 
-        ``wishes`` has at most 1,000 characters, ``product_version`` 1 to 200.
+        ``wanted`` are the features the license is to grant: a switch with ``None``, whatever has a maximum with that.
+        ``until`` is when it is to expire. ``wishes`` has at most 1,000 characters, ``product_version`` 1 to 200.
+        Raises :class:`ProductError`.
         """
         stored = self._current().stored
         found = stored.facts.license
@@ -91,6 +105,8 @@ class Licensing(Judge):
             usage=dict(stored.facts.usage),
             installed=found.terms.jti if isinstance(found, License) else None,
             wishes=wishes,
+            wanted=wanted_grants(self.product, wanted or {}),
+            wanted_until=None if until is None else to_numeric_date(until),
         )
         try:
             msgspec.convert(msgspec.to_builtins(request), LicenseRequest)

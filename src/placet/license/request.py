@@ -17,11 +17,15 @@ from placet.license.diagnosis import Diagnosis, rejected
 from placet.license.document import read_claims
 from placet.license.jws import DocumentType, check_signatures, check_type, read_envelope, sign
 from placet.license.keys import KeyUnusable, SigningKey, read_public_jwk
-from placet.license.terms import LARGEST_LIMIT, FeatureName, LongText, NumericDate, Text, check_version
+from placet.license.terms import LARGEST_LIMIT, FeatureName, Grant, LongText, NumericDate, Text, check_version
 
 
 class LicenseRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The claims of a request. ``installed`` is the ``jti`` of the server's license, ``usage`` what it uses now."""
+    """The claims of a request. ``installed`` is the ``jti`` of the server's license, ``usage`` what it uses now.
+
+    ``wanted`` is what the customer would like the license to grant, in the form in which a license grants it, until
+    ``wanted_until``; ``wishes`` is the rest, in the customer's words. Nobody has to follow them.
+    """
 
     version: Text
     iat: NumericDate
@@ -31,6 +35,8 @@ class LicenseRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     usage: Annotated[dict[FeatureName, Annotated[int, Meta(ge=0, le=LARGEST_LIMIT)]], Meta(max_length=1000)]
     installed: Text | None = None
     wishes: LongText | None = None
+    wanted: Annotated[dict[FeatureName, Grant], Meta(max_length=1000)] = {}
+    wanted_until: NumericDate | None = None
 
 
 def sign_request(request: LicenseRequest, key: SigningKey) -> bytes:

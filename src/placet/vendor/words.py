@@ -2,8 +2,9 @@
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from types import MappingProxyType
 
 import msgspec
 
@@ -52,10 +53,12 @@ def grants(
     *,
     seats: Sequence[str] = (),
     metered: Sequence[str] = (),
+    requested: Mapping[str, Grant] = MappingProxyType({}),
 ) -> dict[str, Grant]:
     """Read switches (``test-query``), limits (``users=25``), seats (the same) and metered features (``pages=9/day``).
 
-    ``tolerances`` (``users=10%``) are those of whatever has a maximum.
+    ``tolerances`` (``users=10%``) are those of whatever has a maximum. What a customer ``requested`` is granted
+    where nothing else is said of it.
     """
     switches = [feature_name(text) for text in features]
     _check_once("feature", switches)
@@ -68,6 +71,7 @@ def grants(
         {name: Grant(kind="seats", limit=_maximum(name, text)) for name, text in at_once.items()},
         {name: _quota(name, text) for name, text in quotas.items()},
     )
+    granted = {**requested, **granted}
     for name, text in _assignments("tolerance", tolerances, "10%").items():
         percent, grant = _percent(name, text), granted.get(name)
         if grant is None or grant.limit is None:

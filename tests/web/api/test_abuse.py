@@ -12,6 +12,8 @@ import pytest
 from contract.archives import archive_of, files_of, zipped
 from contract.driver import ServerProcess, VendorDirectory, on_each_database, wait_for
 from contract.surfaces import as_problem
+from placet.license.request import verify_request
+from placet.license.terms import Grant
 
 pytestmark = [pytest.mark.server, on_each_database]
 
@@ -100,6 +102,24 @@ def test_nobody_is_told_to_sign_in(server: ServerProcess, method: str, path: str
         answer = server.api(method, path, token=None, headers=headers)
         assert refused(answer, 401)["code"] == "sign_in_required"
         assert answer.headers["www-authenticate"].startswith("Bearer")
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        *("want=teleport", "want=run%3D3", "want=software_units", "want=run&want=run", "until=tomorrow"),
+        *(f"want={'x' * 101}", "&".join(["want=run"] * 101), f"wishes={'x' * 1001}", f"until={'1' * 41}", "wishes=%1b"),
+    ],
+)
+def test_what_no_request_asks_for_is_400(server: ServerProcess, query: str) -> None:
+    refused(server.api("GET", f"/api/v1/license/request?{query}"), 400)
+
+
+def test_a_request_asks_for_what_is_wanted(server: ServerProcess) -> None:
+    asked = server.api("GET", "/api/v1/license/request?want=run&want=software-units%3D50&until=2040-12-31&wishes=Soon.")
+    request, _ = verify_request(asked.content)
+    assert request.wanted == {"run": Grant(kind="switch"), "software_units": Grant(kind="limit", limit=50)}
+    assert (request.wanted_until, request.wishes) == (2240611200, "Soon.")
 
 
 def test_odd_credentials_are_none(server: ServerProcess) -> None:

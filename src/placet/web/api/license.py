@@ -1,18 +1,31 @@
 """The license over HTTP: status, installing, requesting, history, and the vendor's list of revoked licenses."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import msgspec
 from litestar import Controller, Request, Response, get, post, put
-from litestar.params import JSONBody, RawBody
+from litestar.params import JSONBody, QueryParameter, RawBody
 from msgspec import Meta
 
 from placet import __version__
 from placet.guard import Outcome
-from placet.license.instants import rfc3339
+from placet.guard.wanted import read_wanted
+from placet.license.instants import parse_when, rfc3339
+from placet.platform.server import PlatformServer
 from placet.web.access import Access, caller_of, requires
 from placet.web.api.parameters import DOCUMENT_BODY, SMALL_BODY, Server, flags
+from placet.web.problems import Problem
 from placet.web.render import changes_of, license_document, notice_members, status_document
+
+Want = Annotated[
+    list[Annotated[str, Meta(max_length=100)]] | None,
+    QueryParameter(max_items=100, description="A feature that is wanted: `run`, or `software_units=50`; repeat it"),
+]
+Until = Annotated[
+    str | None, QueryParameter(max_length=40, description="Until when: 2028-12-31, or an RFC 3339 instant")
+]
+Wishes = Annotated[str | None, QueryParameter(max_length=1000, description="What else the vendor should know")]
 
 
 class Restore(msgspec.Struct, frozen=True):
@@ -54,10 +67,16 @@ class LicenseController(Controller):
         return _outcome(outcome)
 
     @get("/request", opt=requires(Access.SIGNED_IN), sync_to_thread=True)
-    def request_file(self, server: Server) -> Response[bytes]:
+    def request_file(
+        self,
+        server: Server,
+        want: Want = None,
+        until: Until = None,
+        wishes: Wishes = None,
+    ) -> Response[bytes]:
         """The signed request for a license of this server, to be sent to the vendor."""
         server.notice()
-        data = server.guard.request(product_version=__version__)
+        data = license_request(server, want or [], until, wishes)
         name = f"license-request-{server.guard.status().serial_number}.json"
         headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
         return Response(data, media_type="application/jose+json", headers=headers)
@@ -103,6 +122,19 @@ class LicenseController(Controller):
         found = server.guard.install_status_list(body, actor=caller_of(request).name)
         revoked = [entry.jti for entry in found.content.revoked]
         return {"sequence": found.content.sequence, "revoked": revoked, "state": server.guard.status().state}
+
+
+def license_request(server: PlatformServer, want: Sequence[str], until: str | None, wishes: str | None) -> bytes:
+    """Write the signed request for what is wanted; raises :class:`Problem` (400) where nobody can want that."""
+    try:
+        return server.guard.request(
+            product_version=__version__,
+            wishes=wishes or None,
+            wanted=read_wanted(server.guard.product, want),
+            until=parse_when(until, server.guard.now()) if until else None,
+        )
+    except ValueError as error:
+        raise Problem("bad_request", title="Bad Request", status=400, detail=str(error)) from None
 
 
 def _outcome(outcome: Outcome) -> dict[str, Any]:
