@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, func, insert, select, union_all
+from sqlalchemy import ColumnElement, Connection, and_, func, insert, select, union_all
 
 from placet.store import dialects
 from placet.store.hot import Call, Hot
@@ -155,11 +155,27 @@ def release(connection: Connection, feature: str, holder: str) -> int:
     return freed
 
 
-def allocations_of(connection: Connection, feature: str, *, most: int = 10_000) -> list[Allocation]:
-    """Answer who holds what of a feature, the largest first."""
-    query = select(allocations).where(allocations.c.feature == feature)
-    query = query.order_by(allocations.c.amount.desc(), dialects.ByCodePoint(allocations.c.holder)).limit(most)
-    return all_of(Allocation, connection.execute(query))
+def allocations_of(
+    connection: Connection, feature: str, *, most: int = 10_000, after: int = 0, containing: str = ""
+) -> list[Allocation]:
+    """Answer who holds what of a feature, the largest first, ``after`` so many of them.
+
+    ``containing``: whose name contains that, in whatever case.
+    """
+    query = select(allocations).where(_named(feature, containing))
+    query = query.order_by(allocations.c.amount.desc(), dialects.ByCodePoint(allocations.c.holder))
+    return all_of(Allocation, connection.execute(query.limit(most).offset(after)))
+
+
+def holders_of(connection: Connection, feature: str, *, containing: str = "") -> int:
+    """Answer how many hold something of a feature."""
+    query = select(func.count()).select_from(allocations).where(_named(feature, containing))
+    return int(connection.execute(query).scalar_one())
+
+
+def _named(feature: str, containing: str) -> ColumnElement[bool]:
+    found = allocations.c.feature == feature
+    return and_(found, allocations.c.holder.icontains(containing, autoescape=True)) if containing else found
 
 
 def drifts(connection: Connection) -> list[Drift]:

@@ -45,7 +45,7 @@ def test_the_paths_are_those_of_the_numbers() -> None:
     assert found.average == "M125 174.2L375 150.5L625 126.8"
     assert found.limit == "M0 103H250H500V8H750"
     assert found.note is None
-    assert found.summary == "since 2026-06-01, at most 10 and on average 5; now 10, of 20 allowed"
+    assert found.summary == "since 2026-06-01, at most 10 and on average 5; lately 10, of 20 allowed"
     told = [(row.at.exact, row.at.words, row.peak, row.average, row.limit) for row in found.rows]
     assert told == [
         ("2026-06-03T00:00:00Z", "2026-06-03", "10", "7.5", "20"),
@@ -62,7 +62,7 @@ def test_a_gap_breaks_the_lines_and_no_limit_is_no_line() -> None:
     assert found.average == "M125 103M625 103L875 150.5"
     assert found.limit == "M500 8H750"
     assert [row.limit for row in found.rows] == ["none", "8", "none"]
-    assert found.summary.endswith("now 2, with no limit")
+    assert found.summary.endswith("lately 2, with no limit")
 
 
 def test_a_limit_far_above_is_told_and_does_not_press_the_usage_flat() -> None:
@@ -93,7 +93,7 @@ def test_nothing_known_is_said() -> None:
 def test_a_sparkline_is_small_and_says_what_it_shows() -> None:
     found = sparkline(days(*((number, float(number), 56) for number in range(1, 29))), FIRST, FIRST + 28 * DAY)
     assert found is not None
-    assert found.label == "since 2026-06-01, at most 28 and on average 14.5; now 28, of 56 allowed"
+    assert found.label == "since 2026-06-01, at most 28 and on average 14.5; lately 28, of 56 allowed"
     assert len(found.peak) + len(found.ground) + len(found.limit) < 1200
 
 
@@ -194,7 +194,7 @@ def test_those_who_do_not_see_it_have_words_and_a_table() -> None:
     picture = page.one("svg", role="img")
     assert picture.attributes["aria-labelledby"] == "x-title x-words"
     assert page.one("title", id="x-title").text == HOSTILE
-    words = "Since 2026-06-01, at most 1,500 and on average 3.8; now 1,500, with no limit"
+    words = "Since 2026-06-01, at most 1,500 and on average 3.8; lately 1,500, with no limit"
     assert page.one("desc", id="x-words").text == words
     assert [" ".join(row.text.split()) for row in page.all("tr")[1:]] == [
         "2026-06-02 1,500 5 none",

@@ -2,11 +2,14 @@
 
 import httpx2
 import pytest
+from sqlalchemy import insert
 
 from builders import DAY, KEY, NOW, limit, numeric, switch
 from console_server import LICENSING, MODULES, OVERVIEW, SIGN_IN, USAGE, ConsoleServer, Document, query_of, read
 from placet.license import Enforcement
 from placet.store.credentials import Role
+from placet.store.history import day_of
+from placet.store.schema import usage_days
 
 MIDNIGHT = NOW.replace(hour=0)
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>\u202e\u2067evil {{ 7*7 }} &amp;"
@@ -106,7 +109,8 @@ def test_usage_against_limits(server: ConsoleServer, developer: httpx2.Client) -
         assert meter.attributes["aria-valuetext"] == "12 of 20 Software Units, 8 left, with up to 22 tolerated"
         assert "12 of 20 Software Units 8 left, with up to 22 tolerated" in page.text
     assert "Who holds Software Units Holder Units orders 9 hello 3" in page.text
-    assert "within the limit 1 of 2 Users 1 left Who holds Users Holder Units maria 1" in page.text
+    told = "No trend yet: usage is known of 1 day, and it takes 7."
+    assert f"within the limit 1 of 2 Users 1 left {told} Who holds Users Holder Units maria 1" in page.text
     page = overview(developer, LICENSING)
     switches = {name: page.one("li", data_feature=name).text.split()[-1] for name in ("run", "debugger", "test_query")}
     assert switches == {"run": "on", "debugger": "off", "test_query": "on"}
@@ -127,6 +131,35 @@ def test_the_modules_and_what_they_hold(server: ConsoleServer, developer: httpx2
     page = overview(developer)
     assert "Published last hello 0.1.0 2026-06-01 12:00:00 UTC by maria orders 1.2.0" in page.text
     assert "Modules 2 published" in page.text
+
+
+def test_where_usage_is_going(server: ConsoleServer, developer: httpx2.Client) -> None:
+    server.install(features={"software_units": limit(30)})
+    today = day_of(server.guard.now())
+    with server.guard.database.write() as connection:
+        for ago in range(10):
+            row = {"feature": "software_units", "day": today - ago * DAY, "peak": 20 - ago}
+            connection.execute(insert(usage_days).values(total=20 - ago, samples=1, maximum=30, **row))
+    server.publish("orders", 20)
+    for path in (OVERVIEW, USAGE):
+        page = overview(developer, path)
+        assert (
+            "At this trend the limit of 30 is reached about 2026-06-11, in 10 days: about 1 more a day in the last 10 "
+            "days known." in page.text
+        )
+        picture = page.one("title", id="spark-software_units").text
+        assert "Software Units since 2026-05-23, at most 20 and on average 14.5; lately 20, of 0 allowed" in picture
+        assert page.one("svg", role="img", aria_labelledby="spark-software_units")
+
+
+def test_what_happened_last_is_told_to_administrators(
+    server: ConsoleServer, administrator: httpx2.Client, developer: httpx2.Client
+) -> None:
+    server.install(jti=HOSTILE)
+    server.platform.people.add("maria", Role.DEVELOPER, actor=HOSTILE)
+    page = overview(administrator)
+    assert f"User added: maria 2026-06-01 12:00:00 UTC by {HOSTILE}" in page.text
+    assert "What happened last" not in overview(developer).text
 
 
 def test_one_of_a_kind_is_not_told_in_the_plural(server: ConsoleServer, developer: httpx2.Client) -> None:

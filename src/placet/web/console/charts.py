@@ -207,8 +207,8 @@ def _summary(usage: Stretches) -> str:
     newest = usage.found[-1]
     limit = "with no limit" if newest.limit is None else f"of {quantity(newest.limit)} allowed"
     peak = max(item.peak for item in usage.found)
-    since = f"since {usage.found[0].starts_at:%Y-%m-%d}"
-    return f"{since}, at most {quantity(peak)} and on average {_decimal(average)}; now {quantity(newest.peak)}, {limit}"
+    known = f"since {usage.found[0].starts_at:%Y-%m-%d}, at most {quantity(peak)} and on average {_decimal(average)}"
+    return f"{known}; lately {quantity(newest.peak)}, {limit}"
 
 
 def _row(item: Stretch, each: timedelta) -> Row:

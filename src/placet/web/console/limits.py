@@ -6,6 +6,7 @@ from enum import StrEnum
 import msgspec
 
 from placet.enforcement import FeatureStatus
+from placet.web.console.charts import Sparkline
 from placet.web.console.words import quantity
 
 
@@ -44,7 +45,8 @@ class Holder(msgspec.Struct, frozen=True):
 class LimitView(msgspec.Struct, frozen=True, kw_only=True):
     """A limit of the license here, of whichever ``kind``: of units, of seats, or of what is consumed in a period.
 
-    ``holders`` hold what is in use, the largest first; ``unseen`` are more of them.
+    ``holders`` hold what is in use, the largest first; ``unseen`` are more of them. ``sparkline`` is the usage of the
+    last four weeks, ``trend`` where it is going.
     """
 
     name: str
@@ -59,10 +61,17 @@ class LimitView(msgspec.Struct, frozen=True, kw_only=True):
     bar: Bar | None
     holders: tuple[Holder, ...]
     unseen: int
+    sparkline: Sparkline | None = None
+    trend: str | None = None
 
 
-def limit_view(feature: FeatureStatus, *, granted: bool, holders: Sequence[Holder], most: int) -> LimitView:
-    """Tell a limit; ``granted``: there is a license whose limits count here. At most ``most`` holders are shown."""
+def limit_view(
+    feature: FeatureStatus, *, granted: bool, holders: Sequence[Holder], most: int, count: int | None = None
+) -> LimitView:
+    """Tell a limit; ``granted``: there is a license whose limits count here.
+
+    At most ``most`` holders are shown; there are ``count`` of them, where not all are given.
+    """
     used, limit = feature.used or 0, feature.limit
     standing = _standing(feature) if granted else Standing.UNGRANTED
     countable = granted and limit is not None
@@ -78,7 +87,7 @@ def limit_view(feature: FeatureStatus, *, granted: bool, holders: Sequence[Holde
         note=_note(feature) if countable else None,
         bar=_bar(used, limit or 0, feature.tolerated_limit or 0) if countable else None,
         holders=tuple(holders[:most]),
-        unseen=max(0, len(holders) - most),
+        unseen=max(0, (len(holders) if count is None else count) - most),
     )
 
 

@@ -5,16 +5,18 @@ from typing import Any
 
 import msgspec
 
-from placet.store import modules, users
+from placet.store import audit, modules, users
 from placet.web.access import Access
 from placet.web.console.asking import Asking
+from placet.web.console.events import event_words
 from placet.web.console.license_words import STATE_WORDS, license_view, well
 from placet.web.console.operations import possible
 from placet.web.console.usage_words import limit_views
 from placet.web.console.view import Group, View
-from placet.web.console.words import quantity
+from placet.web.console.words import moment, quantity
 
 _MOST_NEWEST = 5
+_MOST_EVENTS = 8
 
 
 class Figure(msgspec.Struct, frozen=True):
@@ -28,12 +30,13 @@ class Figure(msgspec.Struct, frozen=True):
 
 def _show(asking: Asking) -> Mapping[str, Any]:
     server = asking.server
-    status = server.guard.status()
+    status, now = server.guard.status(), server.guard.now()
     with server.guard.database.read() as connection:
-        limits = limit_views(connection, status, most=0)
+        limits = limit_views(connection, status, now, most=0)
         newest = modules.newest(connection, _MOST_NEWEST)
         published = modules.count(connection)
         people = users.counts(connection)
+        events = audit.events(connection, most=_MOST_EVENTS) if asking.caller.is_administrator else []
     front_ends = server.front_ends()
     registered = sum(item.registered for item in front_ends)
     figures = (
@@ -55,11 +58,12 @@ def _show(asking: Asking) -> Mapping[str, Any]:
         "status": status,
         "state": STATE_WORDS[status.state],
         "well": well(status, limits),
-        "license": license_view(status, server.guard.now()),
+        "license": license_view(status, now),
         "limits": limits,
         "operations": possible(status),
         "figures": figures,
         "newest": newest,
+        "events": [(moment(event.at), event_words(event), event.actor, event.subject) for event in events],
     }
 
 

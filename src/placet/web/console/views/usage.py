@@ -22,7 +22,7 @@ def _show(asking: Asking) -> Mapping[str, Any]:
     with asking.server.guard.database.read() as connection:
         return {
             "status": status,
-            "limits": limit_views(connection, status, most=_MOST_HOLDERS),
+            "limits": limit_views(connection, status, asking.server.guard.now(), most=_MOST_HOLDERS),
             "seats": _seats(connection, status, denied=_MOST_DENIALS if asking.caller.is_administrator else 0),
             "meters": _meters(connection, status),
         }
