@@ -132,7 +132,7 @@ def test_usage_of_a_feature(server: ServerProcess) -> None:
     past = server.cli("feature", "usage", "users", "--since", "2020-01-01", "--until", "2020-01-31").out
     assert "\nNothing is known of its usage then.\n" in past
     nobody = server.cli("feature", "usage", "users", "--holder", "nobody there")
-    assert (nobody.status, nobody.out) == (0, "Nothing is known of what nobody there held then.\n")
+    assert (nobody.status, nobody.out) == (0, "Nothing is known of what nobody there used then.\n")
     assert server.cli("feature", "usage", "run").status == 0
 
 

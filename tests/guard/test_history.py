@@ -100,3 +100,27 @@ def test_servers_of_one_database_tell_one_history(database_url: str, clock: Cloc
     assert [point.peak for point in points] == [2, 2]
     for guard in guards:
         guard.close()
+
+
+def test_the_tick_tells_who_had_seats_for_as_long_as_days_are_kept(database_url: str) -> None:
+    clock = Clock()
+    retention = Retention(hourly=DAY, daily=2 * DAY)
+    guard = Guard(Database.open(database_url), PRODUCT, TRUST, clock=clock, retention=retention)
+    install(guard, features=GRANTS)
+    lease = guard.lease("editors", "ann", HOUR, amount=2)
+    guard.consume("calls", 7, actor="ann")
+    first = NOW
+
+    def amounts(feature: str) -> list[int]:
+        with guard.database.read() as connection:
+            return [day.amount for day in holders.day_history(connection, feature, "ann", first, clock.now + MINUTE)]
+
+    guard.tick()
+    guard.release_lease(lease.id)
+    clock.go_on(DAY)
+    guard.tick()
+    assert (amounts("editors"), amounts("calls")) == ([2, 0], [7, 0])
+    clock.go_on(2 * DAY)
+    guard.tick()
+    assert (amounts("editors"), amounts("calls")) == ([], [])
+    guard.close()

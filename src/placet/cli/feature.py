@@ -10,6 +10,7 @@ from placet.cli.license import print_features
 from placet.cli.output import print_json, print_table
 
 NEWEST_POINTS = 30
+_MEASURES = {"held": "Held", "most_held": "Most held", "consumed": "Consumed"}
 
 
 @click.group()
@@ -34,13 +35,14 @@ def list_(client: Client, *, as_json: bool) -> None:
     "--since", metavar="WHEN", help="From this date or RFC 3339 instant on; a year before, where none is said."
 )
 @click.option("--until", metavar="WHEN", help="Up to this date (its end) or instant; now, where none is said.")
-@click.option("--holder", metavar="HOLDER", help="What this holder held on each day.")
+@click.option("--holder", metavar="HOLDER", help="What this holder held, or consumed, on each day.")
 @click.option("--most", type=click.IntRange(1, 5000), default=NEWEST_POINTS, show_default=True, help="Newest points.")
 @client_command
 def usage(client: Client, name: str, *, holder: str | None, most: int, as_json: bool, **period: str | None) -> None:
     """Show who uses how much of the feature NAME, and its usage over time."""
-    query = urlencode({key: when for key, when in period.items() if when is not None})
-    of = "" if holder is None else f"/holders/{quote(holder, safe='')}"
+    given = {"holder": holder, **period}
+    query = urlencode({key: value for key, value in given.items() if value is not None})
+    of = "" if holder is None else "/holder"
     found = client.get(f"/api/v1/features/{quote(name, safe='')}/usage{of}{'?' if query else ''}{query}")
     if as_json:
         print_json(found)
@@ -48,7 +50,8 @@ def usage(client: Client, name: str, *, holder: str | None, most: int, as_json: 
         _show_usage(found, most)
     else:
         rows = [(point["at"], point["amount"]) for point in found["points"]]
-        print_table(["Day", "Held"], rows[-most:], empty=f"Nothing is known of what {holder} held then.")
+        heading = _MEASURES[found["measure"]]
+        print_table(["Day", heading], rows[-most:], empty=f"Nothing is known of what {holder} used then.")
         _tell_of_earlier(len(rows), most)
 
 

@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from placet.enforcement import Amount, Decision, Policy, Product, Refused, Status, decide, evaluate, with_usage
 from placet.guard.snapshot import Answer, Snapshot
 from placet.license.keys import TrustStore
-from placet.store import audit, history, holders, metering, usage
+from placet.store import audit, dialects, history, holders, metering, usage
 from placet.store.database import Database
 from placet.store.facts import StoredFacts, read_facts, read_with
 from placet.store.history import Retention
@@ -53,6 +53,7 @@ class Judge:
         self.clock = clock
         self._limits = frozenset(limit.name for limit in product.limits)
         self._totals = self._limits | {seats.name for seats in product.seats}
+        self._by_day = [*(seats.name for seats in product.seats), *(metered.name for metered in product.metered)]
         self._loading = threading.Lock()
         self._answers: Mapping[str, Answer] = {}
         self._numbers = itertools.count(1)
@@ -123,9 +124,12 @@ class Judge:
             lock_installation(connection)
             note_moment(connection, now)
             history.sample(connection, self._evaluate(connection).features.values(), now)
+            for seats in self.product.seats:
+                holders.sample_seats(connection, seats.name, now, dialects.clock(connection))
             if hour != self._folded_in:
                 history.fold(connection, now, self.retention)
                 holders.forget(connection, now, self.retention)
+                holders.forget_days(connection, self._by_day, now, self.retention)
                 holders.note(connection, self._limits, now)
         self._folded_in = hour
         self.reload()

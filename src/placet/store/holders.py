@@ -1,17 +1,24 @@
-"""Who held how much on which day: a row for a holder and a day only where its amount had changed.
+"""Who held how much on which day, and who consumed how much.
 
+Of a limit there is a row for a holder and a day only where its amount had changed.
 Amounts are noted from the allocations changed since they were last noted. Given back are those that are missing: only
 where what is noted is not the sum of the allocations, holder by holder is compared. The reading side fills the gaps.
+
+Of seats a row has the most that the holder was seen with on that day, of a metered feature what it consumed, blocks by
+what counts as used of them. Where there is no row, that is nothing. Seats are sampled; consumption is noted in the
+transaction that counts it, one row for all that one holder consumes in it, so that the days are exact.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
+from functools import cache
 
 import msgspec
 from sqlalchemy import Connection
 
+from placet.store import dialects
 from placet.store.history import DAY, Retention, day_of
-from placet.store.hot import Hot
+from placet.store.hot import Call, Hot
 from placet.store.schema import instant, microseconds
 
 OVERLAP = timedelta(hours=1)
@@ -44,6 +51,17 @@ _FORGET = Hot(
     " WHERE later.feature = holder_days.feature AND later.holder = holder_days.holder"
     " AND later.day > holder_days.day AND later.day <= ?))"
 )
+_SEATS = Hot(
+    "INSERT INTO holder_days (feature, holder, day, amount)"
+    " SELECT feature, holder, CAST(? AS BIGINT), amount FROM leases WHERE feature = ? AND expires_at > ?"
+    " ON CONFLICT (feature, holder, day) DO UPDATE SET amount = excluded.amount"
+    " WHERE excluded.amount > holder_days.amount"
+)
+_TAKE_OFF = Hot(
+    "UPDATE holder_days SET amount = amount - ? WHERE feature = ? AND holder = ? AND day = ? AND amount >= ?"
+)
+_FORGET_DAYS = Hot("DELETE FROM holder_days WHERE feature = ? AND day < ?")
+_FIRST = Hot("SELECT MIN(day) FROM holder_days WHERE feature = ? AND holder = ?")
 _BEFORE = Hot("SELECT amount FROM holder_days WHERE feature = ? AND holder = ? AND day < ? ORDER BY day DESC LIMIT 1")
 _BETWEEN = Hot("SELECT day, amount FROM holder_days WHERE feature = ? AND holder = ? AND day >= ? AND day < ?")
 
@@ -96,6 +114,57 @@ def forget(connection: Connection, now: datetime, retention: Retention) -> None:
     """Forget what is past the daily retention; what was held as it ended stays known."""
     kept = microseconds(day_of(now - retention.daily))
     _FORGET.run(connection, kept, kept)
+
+
+def sample_seats(connection: Connection, feature: str, now: datetime, moment: int) -> None:
+    """Note who has seats now, where that is more than was seen of it today; ``moment`` is by the database's clock."""
+    _SEATS.run(connection, microseconds(day_of(now)), feature, moment)
+
+
+def consuming(connection: Connection, feature: str, amounts: Mapping[str, int], now: datetime) -> list[Call]:
+    """Answer the statements that add what holders consume to their day. The feature's meter is locked."""
+    day, rows = microseconds(day_of(now)), sorted(amounts.items())
+    most = dialects.parameters_at_once(connection) // 4
+    some = [rows[first : first + most] for first in range(0, len(rows), most)]
+    return [
+        (_adding(len(each)), tuple(value for holder, amount in each for value in (feature, holder, day, amount)))
+        for each in some
+    ]
+
+
+@cache
+def _adding(rows: int) -> Hot:
+    marks = ", ".join(["(?, ?, ?, ?)"] * rows)
+    return Hot(
+        f"INSERT INTO holder_days (feature, holder, day, amount) VALUES {marks}"  # noqa: S608 (only question marks)
+        " ON CONFLICT (feature, holder, day) DO UPDATE SET amount = holder_days.amount + excluded.amount"
+    )
+
+
+def take_off(connection: Connection, feature: str, holder: str, units: int, taken_at: datetime) -> None:
+    """Take units that were leased and not used off the day they were leased on, if that is still known."""
+    if units:
+        _TAKE_OFF.run(connection, units, feature, holder, microseconds(day_of(taken_at)), units)
+
+
+def forget_days(connection: Connection, features: Iterable[str], now: datetime, retention: Retention) -> None:
+    """Forget the days of seats and of metered features that are past the daily retention."""
+    for feature in features:
+        _FORGET_DAYS.run(connection, feature, microseconds(day_of(now - retention.daily)))
+
+
+def day_history(connection: Connection, feature: str, holder: str, since: datetime, until: datetime) -> list[HolderDay]:
+    """Answer the most seats a holder was seen with, or what it consumed, on each day, up to ``until`` (excluded).
+
+    Begins with the first day of which anything is known.
+    """
+    known_from = _FIRST.run(connection, feature, holder).fetchone()[0]
+    if known_from is None:
+        return []
+    first = max(day_of(since), instant(known_from))
+    noted = dict(_BETWEEN.run(connection, feature, holder, microseconds(first), microseconds(until)).fetchall())
+    days = [first + number * DAY for number in range(-((first - until) // DAY))]
+    return [HolderDay(day=day, amount=noted.get(microseconds(day), 0)) for day in days]
 
 
 def holder_history(

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, case, func, insert, select, union_all
 
 from placet.enforcement.status import Meter
 from placet.license.terms import LARGEST_LIMIT
-from placet.store import dialects
+from placet.store import dialects, holders
 from placet.store.hot import Call, Hot, together
 from placet.store.rows import all_of, one_of, storable
 from placet.store.schema import blocks, consumptions, instant, microseconds
@@ -138,7 +138,11 @@ def record(
     most = dialects.parameters_at_once(connection) // 6
     some = [rows[first : first + most] for first in range(0, len(rows), most)]
     records = [(_recording(len(each)), tuple(value for row in each for value in row)) for each in some]
-    cursors = together(connection, [*begins, add, *records])
+    consumed: dict[str, int] = {}
+    for row in rows:
+        consumed[row[5]] = consumed.get(row[5], 0) + row[3]
+    days = holders.consuming(connection, feature, consumed, now)
+    cursors = together(connection, [*begins, add, *records, *days])
     if cursors[len(begins)].rowcount == 0:
         raise LimitPassed(feature)
 
@@ -182,7 +186,8 @@ def take_block(
     add = (_ADD, (size, feature, size, NO_LIMIT if limit is None else limit))
     take = (_TAKE, (feature, starts, holder, size, at))
     close = [] if spent is None else [(_CLOSE, (spent.size, at, by[:200], spent.id))]
-    cursors = together(connection, [*begins, add, take, *close])
+    days = holders.consuming(connection, feature, {holder: size}, now)
+    cursors = together(connection, [*begins, add, take, *days, *close])
     if cursors[len(begins)].rowcount == 0:
         raise LimitPassed(feature)
     if spent is not None and cursors[-1].rowcount == 0:
@@ -212,6 +217,7 @@ def close_block(connection: Connection, block: Block, *, used: int, by: str, now
     rest, starts = block.size - used, microseconds(block.period_starts_at)
     if _GIVE_BACK.run(connection, rest, block.feature, starts).rowcount == 0:
         _GIVE_BACK_LATE.run(connection, rest, block.feature, starts)
+    holders.take_off(connection, block.feature, block.holder, rest, block.taken_at)
     return True
 
 

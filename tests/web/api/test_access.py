@@ -101,6 +101,7 @@ def test_the_contract_has_its_calls(application: Litestar) -> None:
         *(
             ("GET", f"{api}/features/{{name:str}}/usage"),
             ("GET", f"{api}/features/{{name:str}}/usage/holders/{{holder:str}}"),
+            ("GET", f"{api}/features/{{name:str}}/usage/holder"),
         ),
         *(("POST", f"{api}/modules"), ("GET", f"{api}/modules")),
         *(("GET", f"{api}/modules/{{name:str}}"), ("DELETE", f"{api}/modules/{{name:str}}")),

@@ -123,11 +123,33 @@ def test_what_a_holder_held(server: ConsoleServer, client: httpx2.Client) -> Non
     assert found == {
         "name": "software_units",
         "holder": "o rä",
+        "measure": "held",
         "since": "2026-05-01T00:00:00Z",
         "until": "2026-05-03T00:00:00Z",
         "points": [{"at": "2026-05-01T00:00:00Z", "amount": 4}, {"at": "2026-05-02T00:00:00Z", "amount": 4}],
     }
     assert get(client, f"{UNITS}/holders/nobody")["points"] == []
+
+
+def test_a_holder_with_a_slash_is_asked_about_by_a_parameter(server: ConsoleServer, client: httpx2.Client) -> None:
+    row = {"feature": "software_units", "holder": "a/b c", "day": day(1), "amount": 4}
+    with server.guard.database.write() as connection:
+        connection.execute(insert(holder_days).values(row))
+    found = get(client, f"{UNITS}/holder", holder="a/b c", since="2026-05-01", until="2026-05-01")
+    assert (found["holder"], [point["amount"] for point in found["points"]]) == ("a/b c", [4])
+    assert as_problem(client.get(f"{UNITS}/holder"))["status"] == 400
+
+
+@pytest.mark.parametrize(("name", "measure"), [("test_queries", "consumed"), ("private_instances", "most_held")])
+def test_a_day_without_a_row_is_nothing_where_days_are_apart(
+    server: ConsoleServer, client: httpx2.Client, name: str, measure: str
+) -> None:
+    row = {"feature": name, "holder": "dev", "day": day(1), "amount": 3}
+    with server.guard.database.write() as connection:
+        connection.execute(insert(holder_days).values(row))
+    found = get(client, f"/api/v1/features/{name}/usage/holder", holder="dev", since="2026-04-30", until="2026-05-02")
+    assert found["measure"] == measure
+    assert [point["amount"] for point in found["points"]] == [3, 0]
 
 
 @pytest.mark.parametrize(

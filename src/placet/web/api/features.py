@@ -62,12 +62,32 @@ class FeatureController(Controller):
     def holder_usage(
         self, server: Server, name: FeatureName, holder: HolderName, since: Since = None, until: Until = None
     ) -> dict[str, Any]:
-        """What one holder held of a limit at the end of each day, from the first of which anything is known."""
-        _status(server, name)
-        first, end = period(since, until, server.guard.now())
-        with server.guard.database.read() as connection:
-            days = holders.holder_history(connection, name, holder, first, end)
-        return {"name": name, "holder": holder} | holder_members(days, first, end)
+        """What one holder used on each day, from the first of which anything is known.
+
+        ``measure`` says what: ``held`` of a limit at the end of the day, ``most_held`` of seats, ``consumed`` of a
+        metered feature.
+        """
+        return _of_holder(server, name, holder, since, until)
+
+    @get("/{name:str}/usage/holder", opt=requires(Access.SIGNED_IN), sync_to_thread=True)
+    def named_holder_usage(
+        self, server: Server, name: FeatureName, holder: HolderName, since: Since = None, until: Until = None
+    ) -> dict[str, Any]:
+        """The same for a holder whose name has a slash, which is no part of a path."""
+        return _of_holder(server, name, holder, since, until)
+
+
+_MEASURES = {"seats": "most_held", "metered": "consumed"}
+
+
+def _of_holder(server: PlatformServer, name: str, holder: str, since: str | None, until: str | None) -> dict[str, Any]:
+    kind = _status(server, name).features[name].kind
+    first, end = period(since, until, server.guard.now())
+    ask = holders.day_history if kind in _MEASURES else holders.holder_history
+    with server.guard.database.read() as connection:
+        days = ask(connection, name, holder, first, end)
+    members = {"name": name, "holder": holder, "measure": _MEASURES.get(kind, "held")}
+    return members | holder_members(days, first, end)
 
 
 def _status(server: PlatformServer, feature: str) -> Status:

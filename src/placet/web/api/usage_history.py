@@ -45,7 +45,7 @@ def history_members(history: History, first: datetime, end: datetime) -> dict[st
 
 
 def holder_members(days: list[HolderDay], first: datetime, end: datetime) -> dict[str, Any]:
-    """What one holder held at the end of each day."""
+    """What one holder used on each day."""
     return _period(first, end) | {"points": [{"at": rfc3339(day.day), "amount": day.amount} for day in days]}
 
 
