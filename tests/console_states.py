@@ -1,9 +1,13 @@
 """How a server comes into each state of its license."""
 
+from contextlib import suppress
 from datetime import timedelta
 
 from builders import DAY, NOW, a_status_list, limit, numeric, switch
 from console_server import ConsoleServer
+from placet.guard import Queued
+from placet.license import Grant
+from placet.store.credentials import Role
 
 EXPIRES = numeric(NOW + 40 * DAY)
 
@@ -57,3 +61,52 @@ def over_limit_tolerated(server: ConsoleServer) -> None:
     server.install()
     server.publish("orders", 21)
     server.install(jti="L-2", sequence=2, features={"software_units": limit(20, 10), "run": switch()})
+
+
+HOSTILE = "<script>document.title='evil'</script><img src=//evil.example/x>\u202e\u2067evil {{ 7*7 }}" + "W" * 10_000
+"""What a name may be: a script, marks that turn the direction of what follows, and 10 kB without a blank."""
+
+
+def hostile(server: ConsoleServer) -> None:
+    """Let every name be hostile, as long as it may be, of the license, a module, a user, a seat and a block."""
+    text, long = HOSTILE[:200], HOSTILE[:1000]
+    features = {
+        "software_units": limit(20, 10),
+        "users": limit(5),
+        "run": switch(),
+        "private_instances": Grant(kind="seats", limit=1),
+        "test_queries": Grant(kind="metered", limit=1000),
+    }
+    claims = {"customer": text, "edition": text, "jti": text, "iss": text, "contact": long}
+    server.install(features=features, other_claims={HOSTILE: HOSTILE}, **claims)
+    server.publish(text, 12, version=HOSTILE, by=HOSTILE)
+    for name in (text, f"2 {HOSTILE}"[:200]):
+        server.platform.people.add(name, Role.DEVELOPER, actor=HOSTILE)
+    server.guard.lease("private_instances", text, timedelta(minutes=5))
+    with suppress(Queued):
+        server.guard.lease("private_instances", f"2 {HOSTILE}"[:200], timedelta(minutes=5), queue=True)
+    server.guard.take_block("test_queries", 100, holder=text)
+
+
+def rich(server: ConsoleServer) -> None:
+    """Let there be something of everything: modules, users, seats and who waits, blocks, a warning, a full limit."""
+    features = {
+        "software_units": limit(100, 10),
+        "users": limit(5),
+        "front_end_servers": limit(2),
+        "run": switch(),
+        "test_query": switch(),
+        "private_instances": Grant(kind="seats", limit=1),
+        "test_queries": Grant(kind="metered", limit=1000, tolerance_percent=10),
+    }
+    server.install(features=features, exp=numeric(NOW + 20 * DAY), grace_until=numeric(NOW + 50 * DAY))
+    for number, units in enumerate((31, 24, 18, 12, 5, 3, 2, 1, 1, 1, 1)):
+        server.publish(f"module-{number}", units, version=f"1.{number}.0")
+    for name in ("maria", "jonas", "li", "amara", "sofia"):
+        server.platform.people.add(name, Role.DEVELOPER, actor="ada")
+    server.platform.people.deactivate("sofia", actor="ada")
+    server.guard.lease("private_instances", "maria", timedelta(minutes=5))
+    with suppress(Queued):
+        server.guard.lease("private_instances", "jonas", timedelta(minutes=5), queue=True)
+    server.guard.consume("test_queries", 740, key="k")
+    server.guard.take_block("test_queries", 100, holder="worker 7")

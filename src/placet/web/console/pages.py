@@ -11,6 +11,7 @@ from typing import Any, Literal
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from litestar import Response
 
+from placet.platform.server import PlatformServer
 from placet.web.access import Caller
 from placet.web.console import words
 from placet.web.console.asking import AnyRequest
@@ -64,9 +65,15 @@ def page(
     """
     caller = known_caller(request)
     links = navigation(request.app.state.views, caller, str(context.get("here", "")))
-    text = render(template, **{**_UNTOLD, "reader": caller, "navigation": links, **context})
+    text = render(template, **{**_UNTOLD, "reader": caller, "navigation": links, "now": _now(request), **context})
     own = page_headers(signed_in=caller is not None, referrer_policy=referrer_policy)
     return Response(text, status_code=status_code, media_type="text/html", headers={**own, **(headers or {})})
+
+
+def _now(request: AnyRequest) -> words.Moment:
+    """The server's time, by which the pages' countdowns go, whatever the reader's clock says."""
+    server: PlatformServer = request.app.state.server
+    return words.moment(server.guard.now())
 
 
 def render(template: str, **context: Any) -> str:

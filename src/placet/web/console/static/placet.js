@@ -65,16 +65,20 @@ function distance(seconds) {
   for (const [name, size] of UNITS) {
     const count = Math.floor(left / size);
     left -= count * size;
-    if (count || parts.length) parts.push(`${count} ${name}${count === 1 ? "" : "s"}`);
+    if (count) parts.push(`${count} ${name}${count === 1 ? "" : "s"}`);
+    else if (parts.length) break;
     if (parts.length === 2) break;
   }
   return `${parts.join(", ") || "0 seconds"} ${seconds >= 0 ? "left" : "ago"}`;
 }
 
+// The server's clock counts, not the reader's.
+const ahead = Date.now() - (Date.parse(document.querySelector("main").dataset.now) || Date.now());
+
 function countDown() {
   for (const element of document.querySelectorAll("[data-countdown]")) {
     const until = Date.parse(element.dataset.countdown);
-    const text = Number.isNaN(until) ? element.textContent : distance((until - Date.now()) / 1000);
+    const text = Number.isNaN(until) ? element.textContent : distance((until + ahead - Date.now()) / 1000);
     if (element.textContent !== text) element.textContent = text;
   }
 }
