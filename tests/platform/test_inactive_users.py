@@ -14,7 +14,7 @@ from placet.platform.inactive_users import Inactivity
 from placet.platform.layout import Layout
 from placet.platform.people import People
 from placet.platform.product import PLATFORM_SERVER, USERS
-from placet.store.credentials import Kind, Role
+from placet.store.credentials import Kind, Role, Visitor
 from placet.store.database import Database
 from store_support.databases import KINDS, new_databases
 
@@ -77,7 +77,7 @@ def test_who_was_not_seen_for_so_long_is_found_longest_first(office: Office) -> 
 def test_their_seats_are_freed_and_their_tokens_are_of_no_use_until_they_are_back(office: Office) -> None:
     tokens = {name: office.hire(name) for name in ("ana", "bo")}
     office.hire("root", Role.ADMINISTRATOR)
-    session = office.people.sign_in(tokens["ana"])
+    session = office.people.sign_ins.with_secret(tokens["ana"], Visitor())
     assert session is not None
     office.clock.go_on(100 * DAY)
     assert [user.name for user in office.people.clean_up(QUARTER, actor="root")] == ["ana", "bo"]
@@ -85,7 +85,7 @@ def test_their_seats_are_freed_and_their_tokens_are_of_no_use_until_they_are_bac
     assert (office.active(), used(office.guard, USERS)) == ({"root"}, 1)
     assert office.people.find(Kind.TOKEN, tokens["ana"]) is None
     assert office.people.verified_lately(tokens["ana"]) is None
-    assert office.people.sign_in(tokens["ana"]) is None
+    assert office.people.sign_ins.with_secret(tokens["ana"], Visitor()) is None
     freed = [event for event in audited(office.guard) if event.event == "user.deactivated"]
     assert {(event.subject, event.actor) for event in freed} == {("ana", "root"), ("bo", "root")}
     office.people.activate("ana", actor="root")

@@ -44,9 +44,10 @@ def test_secrets_differ_and_say_what_they_are_for(database: Database) -> None:
     secrets = {kind: {make(database, kind)[1] for _ in range(5)} for kind in Kind}
     assert {secret[:4] for secret in secrets[Kind.TOKEN]} == {"plt_"}
     assert {secret[:4] for secret in secrets[Kind.SIGN_IN]} == {"pls_"}
+    assert {secret[:4] for secret in secrets[Kind.PASSWORD_LINK]} == {"plp_"}
     assert {secret[:4] for secret in secrets[Kind.SESSION]} == {"plc_"}
     everything = set().union(*secrets.values())
-    assert len(everything) == 15
+    assert len(everything) == 20
     assert all(43 + 4 == len(secret) <= LONGEST_SECRET for secret in everything)
 
 

@@ -211,7 +211,7 @@ def test_migrations_are_part_of_the_callers_transaction(path: Path) -> None:
 @pytest.mark.parametrize(
     ("version", "sentence"),
     [
-        ("0004", f"has schema 0004, and this Placet knows schemas up to {SCHEMA_VERSION}. Run the newer Placet"),
+        ("0005", f"has schema 0005, and this Placet knows schemas up to {SCHEMA_VERSION}. Run the newer Placet"),
         ("9999", f"has schema 9999, and this Placet knows schemas up to {SCHEMA_VERSION}. Run the newer Placet"),
         ("00f3a9c81b2e", "belongs to another program: its schema is '00f3a9c81b2e'"),
         ("x" * 32, "belongs to another program: its schema is 'xxxx"),

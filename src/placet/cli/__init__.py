@@ -24,6 +24,7 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
     "module": ("placet.cli.module_query:module", "Publish, run and debug modules, and test their queries."),
     "seat": ("placet.cli.seat:seat", "Lease seats of features that so many may use at the same time."),
     "serve": ("placet.cli.serve:serve", "Run a Platform Server."),
+    "session": ("placet.cli.session:session", "See who is signed in to the Service Center, and end sessions."),
     "user": ("placet.cli.user:user", "Look after the users of a server."),
     "vendor": ("placet.cli.vendor:vendor", "Issue and revoke licenses, look after the keys, see what was issued."),
 }

@@ -65,7 +65,7 @@ def token(data: Path, *, database_url: str | None, role: str, name: str, as_json
 )
 def sign_in(data: Path, *, database_url: str | None, name: str, server: str) -> None:
     """Print a link that signs an administrator in to the Service Center, once, within a day."""
-    from placet.platform.people import SIGN_IN_LASTS
+    from placet.platform.sign_ins import SIGN_IN_LASTS
     from placet.store.credentials import Kind, Role, create
 
     now = datetime.now(UTC)

@@ -68,6 +68,22 @@ if TYPE_CHECKING:
     envvar="PLACET_LISTEN",
     help="Let PostgreSQL tell it of changes, beside looking for them. Not through a pooler of transactions.",
 )
+@click.option(
+    "--public-url",
+    metavar="URL",
+    envvar="PLACET_PUBLIC_URL",
+    help="Where people reach it, behind a proxy: https://placet.example.com. Links that it prints begin so.",
+)
+@click.option(
+    "--session-lasts", default="12h", show_default=True, metavar="PERIOD", help="When people have to sign in again."
+)
+@click.option(
+    "--session-idle",
+    default="2h",
+    show_default=True,
+    metavar="PERIOD",
+    help="When people have to sign in again who did nothing.",
+)
 def serve(
     data: Path,
     *,
@@ -85,6 +101,9 @@ def serve(
     module_files: int,
     beat: str,
     listen: bool,
+    public_url: str | None,
+    session_lasts: str,
+    session_idle: str,
 ) -> None:
     """Run a Platform Server."""
     from placet.cli.serving import address_of, listening, open_server, run_server
@@ -105,6 +124,9 @@ def serve(
             kept_versions=keep_versions,
             address=address_of(listener),
             listens=listen,
+            public_url=public_url,
+            session_lasts=session_lasts,
+            session_idle=session_idle,
         )
         run_server(server, listener, announce=lambda address: _announce(server, address))
 
@@ -117,6 +139,6 @@ def _announce(server: "PlatformServer", address: str) -> None:
     click.echo(f"Serial number: {status.serial_number}")
     for notice in (*status.errors, *status.warnings):
         click.echo(f"{notice.severity.capitalize()}: {notice.message}")
-    link = first_sign_in(server, address)
-    if link is not None:
-        click.echo(f"No administrator has signed in yet. Sign in once, within a day: {link}")
+    said = first_sign_in(server, address)
+    if said is not None:
+        click.echo(said)

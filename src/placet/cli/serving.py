@@ -16,13 +16,14 @@ import uvicorn
 from placet.cli.errors import FailedError, of_file
 from placet.cli.trust import read_trust
 from placet.enforcement import Policy
-from placet.license.instants import parse_duration
+from placet.license.instants import parse_duration, rfc3339
 from placet.platform import durations
 from placet.platform.layout import DataDirectoryInUse
 from placet.platform.limits import Limits, parse_memory
 from placet.platform.server import PlatformServer
+from placet.platform.sessions import Lifetimes
 from placet.platform.websocket_proxy import MAX_MESSAGE_BYTES, PING_SECONDS, PONG_SECONDS
-from placet.store.credentials import Kind, Role
+from placet.store.credentials import Role
 from placet.store.database import DatabaseUnusable
 from placet.store.history import Retention
 from placet.store.reach import NOT_REACHED
@@ -33,6 +34,7 @@ KEEP_ALIVE_SECONDS = 30
 SHUTDOWN_SECONDS = 15
 
 _YEARS = re.compile("([0-9]{1,3})y")
+_ORIGIN = re.compile(r"https?://([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?", re.IGNORECASE)
 
 
 def open_server(
@@ -48,6 +50,9 @@ def open_server(
     module_memory: str = "1GiB",
     module_files: int = 1024,
     beat: str = "5s",
+    session_lasts: str = "12h",
+    session_idle: str = "2h",
+    public_url: str | None = None,
     **options: Any,
 ) -> PlatformServer:
     """Open the server in a data directory with a trust store file; ends the command where that cannot be done."""
@@ -58,6 +63,8 @@ def open_server(
     options["instances_last"] = _period("--instances-last", instances_last)
     options["instances_idle"] = _period("--instances-idle", instances_idle)
     options["front_end_beat"] = _period("--beat", beat)
+    options["lifetimes"] = _lifetimes(session_lasts, session_idle)
+    options["public_url"] = None if public_url is None else _origin(public_url)
     retention = _retention(keep_hourly, keep_daily)
     try:
         options["limits"] = Limits(memory=parse_memory(module_memory), open_files=module_files)
@@ -79,6 +86,25 @@ def _period(option: str, text: str) -> timedelta:
         return durations.parse_duration(text)
     except ValueError as error:
         raise click.UsageError(f"{option}: {error}.") from None
+
+
+def _lifetimes(lasts: str, idle: str) -> Lifetimes:
+    lasting, idle_for = _period("--session-lasts", lasts), _period("--session-idle", idle)
+    try:
+        return Lifetimes(lasting=lasting, idle=idle_for)
+    except ValueError as error:
+        raise click.UsageError(f"--session-lasts, --session-idle: {error}") from None
+
+
+def _origin(url: str) -> str:
+    """Check where people reach the server: scheme, host and port alone."""
+    origin = url.strip().rstrip("/")
+    if not _ORIGIN.fullmatch(origin):
+        raise click.UsageError(
+            f"--public-url: {url[:200]!r} is not an address such as https://placet.example.com. It has a scheme, a "
+            "host and perhaps a port, and no path."
+        )
+    return origin.lower()
 
 
 def _retention(keep_hourly: str, keep_daily: str) -> Retention:
@@ -170,17 +196,27 @@ def address_of(listener: socket.socket) -> str:
 
 
 def first_sign_in(server: PlatformServer, address: str) -> str | None:
-    """Answer a one-time link for the first administrator; ``None`` where one has a token or session already."""
-    people = server.people
-    if any(item.role is Role.ADMINISTRATOR for kind in (Kind.TOKEN, Kind.SESSION) for item in people.in_force(kind)):
+    """Answer what to say of the first administrator's way in; ``None`` where there is an administrator.
+
+    The link is told once: of several servers that start with one database, by the first.
+    """
+    first = server.people.sign_ins.first()
+    if first is None:
         return None
-    return sign_in_link(server, address)
+    if first.code is None:
+        return (
+            "There is no administrator yet. A one-time link to sign in was printed before, at an earlier start or by "
+            f"another server on this database, and works until {rfc3339(first.ends_at)}. Another one is printed by: "
+            "placet admin sign-in"
+        )
+    link = f"{server.public_url or address}/service-center/sign-in?code={first.code}"
+    return f"There is no administrator yet. Sign in once, within a day, in the Service Center: {link}"
 
 
 def sign_in_link(server: PlatformServer, address: str) -> str:
     """Answer a link that signs an administrator in once."""
     code = server.people.one_time_sign_in("administrator", Role.ADMINISTRATOR)
-    return f"{address}/service-center/sign-in?code={code}"
+    return f"{server.public_url or address}/service-center/sign-in?code={code}"
 
 
 def _configure_logging() -> None:

@@ -53,6 +53,18 @@ def activate(client: Client, name: str, *, as_json: bool) -> None:
     _show(client.call("POST", f"/api/v1/users/{quote(name, safe='')}/activate"), as_json=as_json)
 
 
+@user.command(name="password-link")
+@click.argument("name")
+@client_command
+def password_link(client: Client, name: str, *, as_json: bool) -> None:
+    """Print a link with which a user sets a password, once, within a day. Give it to nobody else.
+
+    Earlier links of that user end. The password there is stays until the link is used.
+    """
+    made = client.call("POST", f"/api/v1/users/{quote(name, safe='')}/password-link")
+    print_json(made) if as_json else click.echo(made["link"])
+
+
 @user.command(name="clean-up")
 @click.option("--inactive", "days", type=click.IntRange(1, 3660), required=True, metavar="DAYS", help="Not seen for.")
 @click.option("--exclude", "excluded", metavar="NAME", multiple=True, help="Leave this user alone; repeat it.")

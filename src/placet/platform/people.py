@@ -1,26 +1,23 @@
-"""Who works with the server: users and their seats, tokens, sign-in and sessions."""
+"""Who works with the server: users and their seats, and tokens. How they sign in has modules of its own."""
 
 import time
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from placet.enforcement import Decision
 from placet.guard import Guard
 from placet.platform.front_ends import FrontEnd
 from placet.platform.inactive_users import InactiveUsers, Inactivity
+from placet.platform.passwords import Passwords, UnknownUser
 from placet.platform.product import USERS
 from placet.platform.remembered import Remembered
+from placet.platform.sessions import Lifetimes, Sessions
+from placet.platform.sign_ins import SIGN_IN_LASTS, SignIns
 from placet.store import audit, credentials, users
 from placet.store.credentials import Credential, Kind, Role
 from placet.store.reach import NOT_REACHED
 from placet.store.users import User
 
 ACTIVATE_USER = "activate_user"
-SIGN_IN_LASTS = timedelta(hours=24)
-SESSION_LASTS = timedelta(hours=12)
-
-
-class UnknownUser(LookupError):
-    """There is no user of that name."""
 
 
 class UnknownToken(LookupError):
@@ -30,11 +27,14 @@ class UnknownToken(LookupError):
 class People:
     """The users and credentials of one server."""
 
-    def __init__(self, guard: Guard, front_end: FrontEnd) -> None:
+    def __init__(self, guard: Guard, front_end: FrontEnd, *, lifetimes: Lifetimes | None = None) -> None:
         self._guard = guard
         self._front_end = front_end
         self._remembered = Remembered()
         self.inactive = InactiveUsers(guard)
+        self.sessions = Sessions(guard, self._remembered, lifetimes or Lifetimes())
+        self.passwords = Passwords(guard, self.sessions)
+        self.sign_ins = SignIns(guard, self.sessions, self.passwords, seen=self.inactive.see)
 
     # Users
 
@@ -125,12 +125,16 @@ class People:
                 found = credentials.find(connection, kind, secret, now)
         except NOT_REACHED:
             known = self._remembered.find(kind, secret) if for_reading else None
-            if known is None or _is_over(known, now):
+            if known is None or self._is_over(known, now):
                 raise
             return known
+        if found is not None and self._is_over(found, now):
+            found = None
         self._remembered.note(kind, secret, found, asked_at=asked_at)
         if found is not None:
             self.inactive.see(found.name)
+            if kind is Kind.SESSION:
+                self.sessions.see(found, now)
         return found
 
     def verified_lately(self, secret: str) -> Credential | None:
@@ -138,7 +142,7 @@ class People:
         known = self._remembered.find(Kind.TOKEN, secret, lately=True)
         if known is None or known.expires_at is None:
             return known
-        return None if _is_over(known, self._guard.now()) else known
+        return None if self._is_over(known, self._guard.now()) else known
 
     def one_time_sign_in(self, name: str, role: Role) -> str:
         """Make a code that signs in once, within a day."""
@@ -149,30 +153,7 @@ class People:
             )
         return secret
 
-    def sign_in(self, secret: str) -> tuple[Credential, str] | None:
-        """Turn a one-time code or a token into a session; answers who it is and the session's secret."""
-        now = self._guard.now()
-        with self._guard.database.write() as connection:
-            who = credentials.use_once(connection, Kind.SIGN_IN, secret, now) or credentials.find(
-                connection, Kind.TOKEN, secret, now
-            )
-            if who is None:
-                return None
-            _, session = credentials.create(
-                connection, Kind.SESSION, name=who.name, role=who.role, now=now, expires_at=now + SESSION_LASTS
-            )
-            audit.record(connection, audit.Event.SIGNED_IN, now=now, actor=who.name, subject=who.name)
-        self.inactive.see(who.name)
-        return who, session
-
-    def sign_out(self, session: Credential) -> None:
-        """End a session."""
-        now = self._guard.now()
-        with self._guard.database.write() as connection:
-            credentials.end(connection, Kind.SESSION, session.id, now)
-            audit.record(connection, audit.Event.SIGNED_OUT, now=now, actor=session.name, subject=session.name)
-        self._remembered.forget(session.id)
-
-
-def _is_over(credential: Credential, now: datetime) -> bool:
-    return credential.expires_at is not None and credential.expires_at <= now
+    def _is_over(self, credential: Credential, now: datetime) -> bool:
+        if credential.expires_at is not None and credential.expires_at <= now:
+            return True
+        return credential.kind is Kind.SESSION and self.sessions.is_idle(credential, now)

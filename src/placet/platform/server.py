@@ -24,6 +24,7 @@ from placet.platform.obsolete_modules import ObsoleteModules
 from placet.platform.people import People
 from placet.platform.product import FRONT_END_SERVERS, PLATFORM_SERVER
 from placet.platform.publish import KEPT_VERSIONS, Publisher
+from placet.platform.sessions import Lifetimes
 from placet.platform.supervisor import Supervisor
 from placet.platform.timer_runs import TimerRuns
 from placet.platform.worker_watch import LOOK_SECONDS, WorkerWatch
@@ -64,6 +65,8 @@ class PlatformServer:
     ``front_end_beat``: how often it tells the other servers on its database that it lives. ``listens``: whether it lets
     the database tell it of changes, beside looking for them itself. ``kept_versions``: how many of a
     module's versions stay beside the one that serves. ``limits``: what each module's worker may use at most.
+    ``lifetimes``: how long sessions last. ``public_url``: where people reach it, without a path, if that is elsewhere
+    than at ``address``.
     """
 
     def __init__(
@@ -78,9 +81,13 @@ class PlatformServer:
         listens: bool = True,
         kept_versions: int = KEPT_VERSIONS,
         limits: Limits = DEFAULT_LIMITS,
+        lifetimes: Lifetimes | None = None,
+        public_url: str | None = None,
     ) -> None:
         self.guard = guard
         self.layout = layout
+        self.address = address
+        self.public_url = public_url
         self.front_end = FrontEnd(guard, layout, address=address, beat=front_end_beat)
         self._watch = WorkerWatch()
         start = functools.partial(start_worker, limits=limits, watch=self._watch)
@@ -93,7 +100,7 @@ class PlatformServer:
             guard, layout, self.front_end, lasting=instances_last, idle=instances_idle, start=start
         )
         self._timers = TimerRuns(guard, self.supervisor)
-        self.people = People(guard, self.front_end)
+        self.people = People(guard, self.front_end, lifetimes=lifetimes)
         self.stopping = threading.Event()
         self._closing = threading.Event()
         self._changed = threading.Event()
@@ -184,6 +191,7 @@ class PlatformServer:
                 self.guard.tick()
                 self.people.inactive.write()
                 self.obsolete.write()
+                self.people.sessions.keep_up()
                 self.instances.keep_seats()
 
         self._every(REFRESH_SECONDS, keep_up, failed="keep_up_failed", wakes=self._changed)

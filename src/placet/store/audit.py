@@ -47,6 +47,14 @@ class Event(StrEnum):
     TOKEN_REVOKED = "token.revoked"  # noqa: S105
     SIGNED_IN = "session.signed_in"
     SIGNED_OUT = "session.signed_out"
+    SESSION_ENDED = "session.ended"
+    SIGN_IN_FAILED = "session.sign_in_failed"
+    PASSWORD_LINK_MADE = "password.link_made"  # noqa: S105
+    PASSWORD_SET = "password.set"  # noqa: S105
+    PASSWORD_CHANGED = "password.changed"  # noqa: S105
+    IDENTITY_LINKED = "user.identity_linked"
+    IDENTITY_UNLINKED = "user.identity_unlinked"
+    USER_ROLE_CHANGED = "user.role_changed"
     FRONT_END_REMOVED = "front_end.removed"
 
 

@@ -30,5 +30,10 @@ def storable(name: str) -> str:
     return name[:LONGEST_NAME].replace("\0", "\ufffd")
 
 
+def may_be_stored(name: str) -> bool:
+    """Tell whether any database can hold a name as it is; what none can hold is nobody's."""
+    return len(name) <= LONGEST_NAME and "\0" not in name and not any("\ud800" <= sign <= "\udfff" for sign in name)
+
+
 def _value(type_: type[T], row: RowMapping) -> T:
     return msgspec.convert({str(name): value for name, value in row.items()}, type_)

@@ -393,6 +393,29 @@ credentials = Table(
     Column("created_at", Instant, nullable=False),
     Column("expires_at", Instant),
     Column("ended_at", Instant),
+    Column("last_used_at", Instant),
+    Column("method", String(20)),
+    Column("address", String(100)),
+    Column("browser", String(200)),
+    Index("ix_credentials_name", "name"),
+)
+
+passwords = Table(
+    "passwords",
+    metadata,
+    Column("user_id", RowId, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    Column("hash", Text, nullable=False),
+    Column("set_at", Instant, nullable=False),
+)
+
+identities = Table(
+    "identities",
+    metadata,
+    Column("user_id", RowId, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    Column("issuer", String(400), nullable=False),
+    Column("subject", String(255), nullable=False),
+    Column("linked_at", Instant, nullable=False),
+    UniqueConstraint("issuer", "subject"),
 )
 
 audit_events = Table(

@@ -9,7 +9,7 @@ from sqlalchemy.exc import IntegrityError
 
 from placet.store.credentials import Role
 from placet.store.dialects import ByCodePoint
-from placet.store.rows import all_of, one_of, the_one
+from placet.store.rows import all_of, may_be_stored, one_of, the_one
 from placet.store.schema import users
 
 
@@ -44,8 +44,15 @@ def set_active(connection: Connection, name: str, *, active: bool, now: datetime
     return one_of(User, connection.execute(row))
 
 
+def set_role(connection: Connection, name: str, role: Role, now: datetime) -> None:
+    """Change what a user may do."""
+    connection.execute(update(users).where(users.c.name == name).values(role=role, changed_at=now))
+
+
 def find_user(connection: Connection, name: str) -> User | None:
-    """Answer the user of a name."""
+    """Answer the user of a name, whatever was typed as one."""
+    if not may_be_stored(name):
+        return None
     return one_of(User, connection.execute(select(users).where(users.c.name == name)))
 
 

@@ -19,6 +19,7 @@ from placet.store.reach import NOT_REACHED
 from placet.web.problems import Problem
 
 SESSION_COOKIE = "placet_session"
+SECURE_SESSION_COOKIE = "__Host-placet_session"
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -103,7 +104,7 @@ async def find_caller(connection: ASGIConnection[Any, Any, Any, Any]) -> Caller 
     if scheme.lower() == "bearer":
         kind, secret = Kind.TOKEN, token.strip()
     else:
-        kind, secret = Kind.SESSION, connection.cookies.get(SESSION_COOKIE, "")
+        kind, secret = Kind.SESSION, connection.cookies.get(session_cookie(connection), "")
     if not secret or len(secret) > LONGEST_SECRET:
         return None
     is_safe = connection.scope.get("method", "GET") in _SAFE_METHODS
@@ -119,6 +120,19 @@ async def find_caller(connection: ASGIConnection[Any, Any, Any, Any]) -> Caller 
         status=403,
         detail="The change was asked for by a page of another site, and was not made. Do it in the Service Center.",
     )
+
+
+def is_secure(connection: ASGIConnection[Any, Any, Any, Any]) -> bool:
+    """Tell whether the browser reaches this site over https, as far as the server is told."""
+    public: str = connection.app.state.server.public_url or ""
+    scheme, _, host = public.partition("://")
+    is_public = scheme == "https" and connection.headers.get("host", "").lower() == host.lower()
+    return is_public or connection.url.scheme == "https"
+
+
+def session_cookie(connection: ASGIConnection[Any, Any, Any, Any]) -> str:
+    """Answer the name of the session's cookie: over https one that no other host can set (RFC 6265bis, 4.1.3.2)."""
+    return SECURE_SESSION_COOKIE if is_secure(connection) else SESSION_COOKIE
 
 
 def is_from_own_site(connection: ASGIConnection[Any, Any, Any, Any]) -> bool:

@@ -27,6 +27,7 @@ from placet.web.api.operations import health, metrics, ready
 from placet.web.api.people import TokenController, UserController, audit_events, clean_up
 from placet.web.api.queries import QueryController
 from placet.web.api.seats import SeatController, SeatRulesController, seat_denials
+from placet.web.api.sessions import SessionController
 from placet.web.bodies import check_body
 from placet.web.console import ROUTES, VIEWS, problem_page, public_problem_page
 from placet.web.edge import Edge
@@ -52,6 +53,7 @@ API: list[Any] = [
     UserController,
     clean_up,
     TokenController,
+    SessionController,
     audit_events,
     seat_denials,
     health,

@@ -26,10 +26,12 @@ from placet.guard import (
 from placet.license import DocumentRejected
 from placet.platform.instances import TooManyInstances, UnknownInstance
 from placet.platform.module_work import ModuleBusy
-from placet.platform.people import UnknownToken, UnknownUser
+from placet.platform.passwords import UnknownUser, UserDeactivated
+from placet.platform.people import UnknownToken
 from placet.platform.problems import PROBLEM_KINDS, ModuleProblem, ProblemCode
 from placet.platform.publish import UnknownModule, UnknownVersion
 from placet.platform.saved_queries import UnknownQuery
+from placet.platform.sessions import UnknownSession
 from placet.store.failures import DatabaseDamaged, DatabaseFailed, OutcomeUnknown
 from placet.store.users import NameTaken
 from placet.web.render import changes_of, decision_members
@@ -97,7 +99,9 @@ _SIMPLE: Mapping[type[Exception], tuple[str, str, int]] = {
     UnknownReservation: ("unknown_reservation", "No such reservation", 404),
     TooManyReserved: ("too_many_reserved", "More reserved than there is", 409),
     UnknownUser: ("unknown_user", "No such user", 404),
+    UserDeactivated: ("user_deactivated", "The user is deactivated", 403),
     UnknownToken: ("unknown_token", "No such token", 404),
+    UnknownSession: ("unknown_session", "No such session", 404),
     NameTaken: ("name_taken", "The name is taken", 409),
     UnknownBlock: ("unknown_block", "No such block", 404),
     KeyReused: ("idempotency_key_reused", "The idempotency key was used before", 422),

@@ -36,6 +36,7 @@ EVERYBODYS = [
     *(("GET", f"/api/v1/{name}") for name in ("front-ends", "operations/run")),
     *(("POST", f"/api/v1/features/test_queries/{name}") for name in ("consumptions", "blocks")),
     ("POST", "/api/v1/blocks/4711/return"),
+    *(("GET", "/api/v1/sessions"), ("DELETE", "/api/v1/sessions"), ("DELETE", "/api/v1/sessions/4711")),
 ]
 ADMINISTRATORS = [
     *(("GET", f"/api/v1/{name}") for name in ("users", "tokens", "audit")),
@@ -43,6 +44,7 @@ ADMINISTRATORS = [
     *(("PUT", "/api/v1/license"), ("PUT", "/api/v1/license/status-list"), ("POST", "/api/v1/license/restore")),
     ("DELETE", "/api/v1/tokens/4711"),
     *(("POST", f"/api/v1/{name}") for name in ("users/clean-up", "clean-up/modules")),
+    ("POST", "/api/v1/users/none/password-link"),
     *(("GET", path) for path in ("/api/v1/denials", f"{SEATS}/reservations", f"{SEATS}/seat-rules")),
     *((method, f"{SEATS}/reservations/user/none") for method in ("PUT", "DELETE")),
     ("PUT", f"{SEATS}/seat-rules"),

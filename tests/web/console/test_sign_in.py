@@ -49,7 +49,15 @@ def test_a_one_time_link_signs_in_and_leaves_nothing_in_the_address(
 
 def test_over_https_the_cookie_is_for_https_alone(server: ConsoleServer) -> None:
     with server.client(**{"X-Forwarded-Proto": "https"}) as client:
-        assert "secure" in by_link(client, server.code()).headers["set-cookie"].lower()
+        cookie = by_link(client, server.code()).headers["set-cookie"]
+        assert cookie.startswith("__Host-placet_session=plc_")
+        assert {"secure", "path=/"} <= {part.strip().lower() for part in cookie.split(";")}
+        assert "domain" not in cookie.lower()
+        held = cookie.partition("=")[2].partition(";")[0]
+        client.headers["cookie"] = f"{SESSION_COOKIE}={held}"
+        assert client.get(OVERVIEW).status_code == 303, "one that any page over http could have set"
+        client.headers["cookie"] = f"__Host-{SESSION_COOKIE}={held}"
+        assert client.get(OVERVIEW).status_code == 200
 
 
 def test_a_link_works_once_and_says_so_kindly(server: ConsoleServer, stranger: httpx2.Client) -> None:
@@ -97,7 +105,7 @@ def test_what_is_no_secret_signs_nobody_in(stranger: httpx2.Client, secret: str)
 
 
 def test_a_form_of_any_size_is_refused_past_its_cap(stranger: httpx2.Client) -> None:
-    assert by_form(stranger, "x" * 5000).status_code == 413
+    assert by_form(stranger, "x" * 9000).status_code == 413
 
 
 @pytest.mark.parametrize("origin", ["https://evil.example", "null", ""])

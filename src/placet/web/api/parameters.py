@@ -27,16 +27,20 @@ DOCUMENT_BODY = 1024 * 1024
 ARCHIVE_BODY = 64 * 1024 * 1024 + 1024
 
 
-def flags(request: Request[Any, Any, Any], *names: str) -> dict[str, bool]:
+def flags(request: Request[Any, Any, Any], *names: str, beside: frozenset[str] = frozenset()) -> dict[str, bool]:
     """Read the flags of the query string: ``?name``, ``?name=true`` and ``?name=1`` set one.
 
-    Anything else is refused: who asks for ``?dry-run`` must not get what ``?dry_run`` would have prevented.
+    Anything else is refused: who asks for ``?dry-run`` must not get what ``?dry_run`` would have prevented. What may
+    stand ``beside`` the flags is read elsewhere.
     """
     found = dict.fromkeys(names, False)
     seen: set[str] = set()
     for name, value in request.query_params.multi_items():
+        if name in beside:
+            continue
         if name not in found:
-            raise _bad_request(f"There is no parameter {name[:40]!r} here. There is: {', '.join(names)}.")
+            there = ", ".join((*names, *sorted(beside)))
+            raise _bad_request(f"There is no parameter {name[:40]!r} here. There is: {there}.")
         if name in seen:
             raise _bad_request(f"The parameter {name!r} is given more than once. Give it once.")
         seen.add(name)

@@ -14,6 +14,7 @@ from placet.store import audit
 from placet.store.credentials import Kind, Role
 from placet.store.users import User
 from placet.web.access import Access, caller_of, requires
+from placet.web.addresses import password_link
 from placet.web.api.parameters import SMALL_BODY, PersonName, Server, UserName, flags
 from placet.web.render import notice_members
 
@@ -59,6 +60,15 @@ class UserController(Controller):
     def deactivate(self, server: Server, request: Request[Any, Any, Any], name: UserName) -> dict[str, Any]:
         """Free a user's seat, whatever the license says."""
         return _user(server.people.deactivate(name, actor=caller_of(request).name))
+
+    @post("/{name:str}/password-link", opt=requires(Access.ADMINISTRATOR), status_code=200, sync_to_thread=True)
+    def password_link(self, server: Server, request: Request[Any, Any, Any], name: UserName) -> dict[str, Any]:
+        """Make a link with which a user sets a password, once, within a day. This answer is the only time it is told.
+
+        Earlier links of the user end. The password there is stays until the link is used.
+        """
+        code, ends_at = server.people.passwords.make_link(name, actor=caller_of(request).name)
+        return {"name": name, "link": password_link(request, code), "expires_at": rfc3339(ends_at)}
 
 
 class CleanUp(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -9,6 +9,12 @@ from placet.web.console.assets import static_file
 from placet.web.console.errors import problem_page
 from placet.web.console.live import live
 from placet.web.console.pages import see_other
+from placet.web.console.password_pages import (
+    change_password,
+    change_password_page,
+    set_password,
+    set_password_page,
+)
 from placet.web.console.problem_pages import problem_index, problem_of_code
 from placet.web.console.public_pages import public_problem_page
 from placet.web.console.routing import routes_of
@@ -34,6 +40,10 @@ ROUTES: list[Any] = [
     sign_in_page,
     sign_in,
     sign_out,
+    set_password_page,
+    set_password,
+    change_password_page,
+    change_password,
     problem_index,
     problem_of_code,
     static_file,

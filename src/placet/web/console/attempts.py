@@ -1,4 +1,4 @@
-"""How often an address may fail to sign in."""
+"""How often an address, or something else with a name, may fail to sign in."""
 
 import ipaddress
 import math
@@ -20,7 +20,7 @@ class Attempts:
 
     def begin(self, address: str, now: float) -> int:
         """Count an attempt; answers 0, or how many whole seconds the address has to wait before one is taken."""
-        key = _network(address)
+        key = network_of(address)
         failed = self._failed.setdefault(key, deque())
         self._failed.move_to_end(key)
         while len(self._failed) > self._addresses:
@@ -32,15 +32,26 @@ class Attempts:
         failed.append(now)
         return 0
 
+    def failed(self, address: str) -> int:
+        """How many attempts of an address count at the moment, the one that has just begun among them."""
+        return len(self._failed.get(network_of(address), ()))
+
+    def is_full(self, address: str) -> bool:
+        """Tell whether no more is taken of an address for a while."""
+        return self.failed(address) >= self._most
+
     def succeeded(self, address: str, began: float) -> None:
         """Take back the attempt that began at ``began``: it did not fail."""
-        failed = self._failed.get(_network(address))
+        failed = self._failed.get(network_of(address))
         if failed is not None and began in failed:
             failed.remove(began)
 
 
-def _network(address: str) -> str:
-    """An IPv4 address, or the /64 network of an IPv6 address, which belongs to one client as a whole."""
+def network_of(address: str) -> str:
+    """Answer whose attempts count together: an IPv4 address, or the /64 network of an IPv6 address, one client's whole.
+
+    What is no address stands for itself.
+    """
     try:
         parsed = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:

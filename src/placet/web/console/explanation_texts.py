@@ -169,8 +169,10 @@ EDGE_PROBLEMS: Mapping[str, EdgeProblem] = MappingProxyType(
             "Too many attempts to sign in",
             429,
             Advice(
-                "Ten attempts to sign in from your address failed within a minute; no more are taken for a while.",
-                "Wait as long as the answer says, then try again with a new one-time link: 'placet admin sign-in'.",
+                "Ten attempts to sign in from your address failed within a minute, or ten with that name within five; "
+                "no more are taken for a while.",
+                "Wait as long as the answer says, then try again. A new one-time link signs in whatever was tried with "
+                "a password: 'placet admin sign-in'.",
                 SERVER_ADMINISTRATOR,
             ),
         ),
@@ -299,6 +301,42 @@ EDGE_PROBLEMS: Mapping[str, EdgeProblem] = MappingProxyType(
             Advice(
                 "No token of that id is in force; it may have been revoked already.",
                 "See the tokens in force at /api/v1/tokens.",
+            ),
+        ),
+        "signing_in_busy": EdgeProblem(
+            "Too many sign in at once",
+            503,
+            Advice(
+                "Passwords are checked two at a time, and 32 wait already: so many sign in at this moment, or somebody "
+                "is trying to keep the server busy.",
+                "Try again in a few seconds. A one-time link or a token needs no password to be checked.",
+                SERVER_ADMINISTRATOR,
+            ),
+        ),
+        "unknown_password_link": EdgeProblem(
+            "This link sets no password any more",
+            404,
+            Advice(
+                "A link to set a password works once, within a day, and ends when a newer one is made for the user.",
+                "Ask for a new one, which an administrator makes with 'placet user password-link NAME'.",
+                SERVICE_CENTER_ADMINISTRATOR,
+            ),
+        ),
+        "unknown_session": EdgeProblem(
+            "No such session",
+            404,
+            Advice(
+                "No session of that id is in force, or it is somebody else's, which only an administrator may end.",
+                "See the sessions in force with 'placet session list'.",
+            ),
+        ),
+        "user_deactivated": EdgeProblem(
+            "The user is deactivated",
+            403,
+            Advice(
+                "The user of that name is deactivated, and can neither sign in nor get a password until activated.",
+                "Activate the user with 'placet user activate', or ask somebody who may.",
+                SERVICE_CENTER_ADMINISTRATOR,
             ),
         ),
         "name_taken": EdgeProblem(

@@ -38,7 +38,12 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    environment.filters |= {"quantity": words.quantity, "operation_title": title_of, "moment": words.moment}
+    environment.filters |= {
+        "quantity": words.quantity,
+        "period": words.period,
+        "operation_title": title_of,
+        "moment": words.moment,
+    }
     environment.globals |= {
         "stylesheets": [asset.url for name, asset in ASSETS.items() if name.endswith(".css")],
         "script": ASSETS["placet.js"].url,

@@ -1,29 +1,28 @@
 """Signing in to the console, and out of it.
 
-A one-time code, by link or by form, or a token turns into a session. The code of a link stays neither in the address
-nor in what is told to other sites. A sign-in form is taken from this site's own pages alone, so that no other site
-can sign somebody in as somebody else.
+A password, a one-time code, by link or by form, or a token turns into a session. The code of a link stays neither in
+the address nor in what is told to other sites. A sign-in form is taken from this site's own pages alone, so that no
+other site can sign somebody in as somebody else.
 """
 
-import time
+import functools
 from typing import Any
 
 import anyio.to_thread
 from litestar import Response, get, post
 
-from placet.platform.people import SESSION_LASTS
-from placet.platform.server import PlatformServer
+from placet.platform.passwords import LONGEST_BYTES, UserDeactivated
+from placet.platform.sign_ins import SignedIn
 from placet.store.credentials import LONGEST_SECRET, Kind
-from placet.web.access import SESSION_COOKIE, Access, caller_of, is_from_own_site, requires
+from placet.store.rows import LONGEST_NAME
+from placet.web.access import Access, caller_of, requires
+from placet.web.addresses import SIGN_IN
+from placet.web.console import signed_in as common
 from placet.web.console.asking import AnyRequest
-from placet.web.console.attempts import Attempts
 from placet.web.console.errors import answer_page
 from placet.web.console.pages import page, see_other
-from placet.web.problems import Problem
 
-OVERVIEW = "/service-center/"
-SIGN_IN = "/service-center/sign-in"
-_LARGEST_FORM = 4096
+_LARGEST_FORM = 8192
 
 _REASONS = {
     "needed": "Sign in first. The page you asked for is for people who are signed in, and you are not, or your session "
@@ -32,7 +31,17 @@ _REASONS = {
     "older than a day, or not be complete.",
     "token": "This was a token, not a one-time code. A token does not belong in an address; paste it below instead.",
     "signed_out": "You are signed out.",
+    "password_set": "Your password is set, and your sessions have ended. Sign in with it.",
 }
+_FAILED = frozenset({"code", "token"})
+_NOT_IN_FORCE = (
+    "That is no code or token in force. A one-time code works once, within a day; a token works until it is "
+    "revoked. See that it was copied as a whole."
+)
+_DO_NOT_FIT = (
+    "That name and password do not fit together, or that user has no password on this server. Capital and small "
+    "letters differ in both. An administrator can send you a link to set a new password."
+)
 
 
 @get(
@@ -45,15 +54,13 @@ async def sign_in_page(request: AnyRequest) -> Response[Any]:
     """Explain how to sign in; with the ``code`` of a one-time link, do it."""
     code, why = request.query_params.get("code"), request.query_params.get("why")
     if code is None:
-        return page(
-            request, "sign_in.html", here=SIGN_IN, reason=_REASONS.get(why or ""), failed=why in {"code", "token"}
-        )
-    if await anyio.to_thread.run_sync(_server(request).people.find, Kind.TOKEN, code):
+        return sign_in_form(request, _REASONS.get(why or ""), failed=why in _FAILED, by_secret=why in _FAILED)
+    if await anyio.to_thread.run_sync(common.server_of(request).people.find, Kind.TOKEN, code):
         return see_other(f"{SIGN_IN}?why=token", referrer_policy="no-referrer")
-    session = await _new_session(request, code)
-    if session is None:
+    who = await _with_secret(request, code)
+    if who is None:
         return see_other(f"{SIGN_IN}?why=code", referrer_policy="no-referrer")
-    return _signed_in(request, session)
+    return common.signed_in(request, who)
 
 
 @post(
@@ -64,26 +71,27 @@ async def sign_in_page(request: AnyRequest) -> Response[Any]:
     exception_handlers={Exception: answer_page},
 )
 async def sign_in(request: AnyRequest) -> Response[Any]:
-    """Sign in with the one-time code or token of the form."""
-    if not is_from_own_site(request):
-        raise Problem(
-            "cross_site_request",
-            title="Not from this site",
-            status=403,
-            detail="A page of another site asked to sign you in here, and you were not. "
-            "Sign in on this site's own page.",
+    """Sign in with the name and password of the form, or with its one-time code or token."""
+    common.from_own_site(request)
+    if "secret" in await request.form():
+        who, reason, by_secret = (
+            await _with_secret(request, (await common.field_of(request, "secret")).strip()),
+            _NOT_IN_FORCE,
+            True,
         )
-    form = await request.form()
-    secret = form.get("secret")
-    session = await _new_session(request, secret.strip() if isinstance(secret, str) else "")
-    if session is not None:
-        return _signed_in(request, session)
-    reason = (
-        "That is no code or token in force. A one-time code works once, within a day; a token works until it is "
-        "revoked. See that it was copied as a whole."
-    )
+    else:
+        by_secret = False
+        try:
+            who, reason = await _with_password(request), _DO_NOT_FIT
+        except UserDeactivated as error:
+            who, reason = None, str(error)
+    if who is not None:
+        return common.signed_in(request, who)
+    name = await common.field_of(request, "name")
     headers = {"WWW-Authenticate": 'Bearer realm="placet"'}
-    return page(request, "sign_in.html", here=SIGN_IN, status_code=401, headers=headers, reason=reason, failed=True)
+    return sign_in_form(
+        request, reason, failed=True, by_secret=by_secret, status_code=401, headers=headers, name=name[:LONGEST_NAME]
+    )
 
 
 @post(
@@ -96,47 +104,66 @@ async def sign_out(request: AnyRequest) -> Response[Any]:
     """End the session."""
     credential = caller_of(request).credential
     if credential.kind is Kind.SESSION:
-        await anyio.to_thread.run_sync(_server(request).people.sign_out, credential)
-    answer = see_other(f"{SIGN_IN}?why=signed_out")
-    _set_session(request, answer, "", lasts=0)
-    return answer
+        await anyio.to_thread.run_sync(common.server_of(request).people.sessions.sign_out, credential)
+    return common.without_session(request, see_other(f"{SIGN_IN}?why=signed_out"))
 
 
-def _server(request: AnyRequest) -> PlatformServer:
-    server: PlatformServer = request.app.state.server
-    return server
+def sign_in_form(
+    request: AnyRequest, reason: str | None, *, failed: bool, by_secret: bool = False, name: str = "", **options: Any
+) -> Response[Any]:
+    """Answer the page to sign in; ``by_secret``: with the form for codes and tokens unfolded."""
+    lifetimes = common.server_of(request).people.sessions.lifetimes
+    return page(
+        request,
+        "sign_in.html",
+        here=SIGN_IN,
+        reason=reason,
+        failed=failed,
+        by_secret=by_secret,
+        name=name,
+        lifetimes=lifetimes,
+        **options,
+    )
 
 
-async def _new_session(request: AnyRequest, secret: str) -> str | None:
-    """Turn a secret into a session's; ``None`` where it is none in force. Raises :class:`Problem` (429)."""
-    attempts: Attempts = request.app.state.setdefault("sign_in_attempts", Attempts())
-    address = request.client.host if request.client else ""
-    began = time.monotonic()
-    wait = attempts.begin(address, began)
-    if wait:
-        raise Problem(
-            "too_many_sign_ins",
-            title="Too many attempts to sign in",
-            status=429,
-            detail=f"Too many attempts to sign in from your address have failed. Wait {wait} "
-            f"{'second' if wait == 1 else 'seconds'}, then try again.",
-            headers={"Retry-After": str(wait), "Referrer-Policy": "no-referrer"},
-        )
-    found = None
+async def _with_secret(request: AnyRequest, secret: str) -> SignedIn | None:
+    """Turn a secret into a session; ``None`` where it is none in force. Raises :class:`Problem` (429)."""
+    limits, visitor = common.limits_of(request), common.visitor_of(request)
+    attempt = await limits.begin(visitor)
+    who = None
     if 0 < len(secret) <= LONGEST_SECRET:
-        found = await anyio.to_thread.run_sync(_server(request).people.sign_in, secret)
-    if found is None:
-        return None
-    attempts.succeeded(address, began)
-    return found[1]
+        signs_in = functools.partial(
+            common.server_of(request).people.sign_ins.with_secret,
+            replacing=common.session_of(request),
+            failed=attempt.failed_before,
+        )
+        who = await anyio.to_thread.run_sync(signs_in, secret, visitor)
+    await limits.end(attempt, visitor, succeeded=who is not None)
+    return who
 
 
-def _signed_in(request: AnyRequest, session: str) -> Response[Any]:
-    answer = see_other(OVERVIEW, referrer_policy="no-referrer")
-    _set_session(request, answer, session, lasts=int(SESSION_LASTS.total_seconds()))
-    return answer
-
-
-def _set_session(request: AnyRequest, answer: Response[Any], secret: str, *, lasts: int) -> None:
-    secure = request.url.scheme == "https"
-    answer.set_cookie(SESSION_COOKIE, secret, max_age=lasts, path="/", httponly=True, samesite="lax", secure=secure)
+async def _with_password(request: AnyRequest) -> SignedIn | None:
+    """Turn a name and a password into a session, or ``None``. Raises :class:`Problem` and :class:`UserDeactivated`."""
+    name, password = await common.field_of(request, "name"), await common.field_of(request, "password")
+    name = name.strip()
+    limits, visitor = common.limits_of(request), common.visitor_of(request)
+    attempt = await limits.begin(visitor, name)
+    who, succeeded = None, False
+    try:
+        if 0 < len(name) <= LONGEST_NAME and 0 < len(password.encode(errors="surrogatepass")) <= LONGEST_BYTES:
+            signs_in = functools.partial(
+                common.server_of(request).people.sign_ins.with_password,
+                name,
+                password,
+                visitor,
+                replacing=common.session_of(request),
+                failed=attempt.failed_before,
+            )
+            who = await common.hashing_of(request).run(signs_in)
+            succeeded = who is not None
+    except UserDeactivated:
+        succeeded = True  # who knows the password does not guess
+        raise
+    finally:
+        await limits.end(attempt, visitor, succeeded=succeeded)
+    return who

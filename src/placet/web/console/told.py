@@ -14,7 +14,7 @@ from typing import Literal
 import msgspec
 from litestar import Response
 
-from placet.web.access import SESSION_COOKIE
+from placet.web.access import is_secure, session_cookie
 from placet.web.console.asking import AnyRequest
 
 COOKIE = "placet_told"
@@ -43,7 +43,7 @@ def tell(request: AnyRequest, answer: Response[str], told: Told | None) -> None:
     text = told.text if len(told.text) <= LONGEST else f"{told.text[: LONGEST - 1]}…"
     content = msgspec.json.encode([told.severity, text])
     sealed = base64.urlsafe_b64encode(_tag(request, content) + content).decode().rstrip("=")
-    secure = request.url.scheme == "https"
+    secure = is_secure(request)
     answer.set_cookie(COOKIE, sealed, max_age=_LASTS_SECONDS, path=_PATH, httponly=True, samesite="lax", secure=secure)
 
 
@@ -64,5 +64,5 @@ def hear(request: AnyRequest) -> Told | None:
 
 
 def _tag(request: AnyRequest, content: bytes) -> bytes:
-    secret = request.headers.get("authorization") or request.cookies.get(SESSION_COOKIE, "")
+    secret = request.headers.get("authorization") or request.cookies.get(session_cookie(request), "")
     return hmac.digest(secret.encode(), b"told\0" + content, hashlib.sha256)

@@ -36,6 +36,33 @@ def distance(when: datetime, now: datetime, locale: str = DEFAULT_LOCALE) -> str
     return f"{period_text(now - when, locale)} ago"
 
 
+def period(lasting: timedelta) -> str:
+    """Tell how long something lasts: ``12 hours``."""
+    return period_text(lasting, DEFAULT_LOCALE)
+
+
+_BROWSERS = (("Edg/", "Edge"), ("OPR/", "Opera"), ("Firefox/", "Firefox"), ("Chrome/", "Chrome"), ("Safari/", "Safari"))
+_SYSTEMS = (
+    ("Android", "Android"),
+    ("iPhone", "iPhone"),
+    ("iPad", "iPad"),
+    ("Windows", "Windows"),
+    ("Mac OS X", "macOS"),
+    ("Linux", "Linux"),
+)
+
+
+def browser_of(agent: str | None) -> str:
+    """Tell a browser by what it says of itself (RFC 9110 section 10.1.5): ``Firefox on Linux``."""
+    if not agent:
+        return "not known"
+    browser = next((name for sign, name in _BROWSERS if sign in agent), None)
+    system = next((name for sign, name in _SYSTEMS if sign in agent), None)
+    if browser is None:
+        return agent[:60]
+    return browser if system is None else f"{browser} on {system}"
+
+
 def quantity(units: int) -> str:
     """Write a number of units with separators."""
     return f"{units:,}"
