@@ -63,9 +63,9 @@ docs: $(VENV)/.dev ## the manual, into build/docs
 
 lock: $(VENV)/.dev ## pin anew: names, versions and hashes only
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
-	  --no-annotate --upgrade --extra postgresql --group build --output-file requirements/runtime.lock pyproject.toml
+	  --no-annotate --upgrade --extra postgresql --extra apprise --group build --output-file requirements/runtime.lock pyproject.toml
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
-	  --no-annotate --upgrade --extra postgresql --group dev --constraint requirements/runtime.lock \
+	  --no-annotate --upgrade --extra postgresql --extra apprise --group dev --constraint requirements/runtime.lock \
 	  --output-file requirements/dev.lock pyproject.toml
 
 clean: ## forget the virtual environment, build and caches (./var stays)

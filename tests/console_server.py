@@ -20,6 +20,7 @@ from builders import EVERYTHING, KEY, NOW, a_license, trust_store
 from placet.guard import Guard
 from placet.license import SigningKey, TrustStore
 from placet.platform.layout import Layout
+from placet.platform.notifications.notifier import note_refusal
 from placet.platform.product import PLATFORM_SERVER
 from placet.platform.server import PlatformServer
 from placet.store import credentials, modules
@@ -125,7 +126,7 @@ def running(
     layout.make()
     clock = clock or Clock()
     database = Database.open_file(layout.database) if database_url is None else Database.open(database_url)
-    platform = PlatformServer(Guard(database, PLATFORM_SERVER, trust, clock=clock), layout)
+    platform = PlatformServer(Guard(database, PLATFORM_SERVER, trust, clock=clock, refused=note_refusal), layout)
     listener = socket.create_server(("127.0.0.1", 0))
     server = uvicorn.Server(uvicorn.Config(create_app(platform), access_log=False, log_config=None, ws="none"))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})

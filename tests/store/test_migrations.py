@@ -42,6 +42,7 @@ database.close()
 
 SCRIPTS = ScriptDirectory.from_config(configuration())
 VERSIONS = [script.revision for script in reversed(list(SCRIPTS.walk_revisions()))]
+AHEAD = f"{int(SCHEMA_VERSION) + 1:04}"
 RELEASED = {"0001": "462d13ba57ab492f7dc8fcf441557aa98dddc3c6fc72f717b455908b9afad30b"}
 PLANTED: dict[type, Any] = {int: 1, str: "1", bool: True, bytes: b"1"}
 
@@ -211,7 +212,7 @@ def test_migrations_are_part_of_the_callers_transaction(path: Path) -> None:
 @pytest.mark.parametrize(
     ("version", "sentence"),
     [
-        ("0005", f"has schema 0005, and this Placet knows schemas up to {SCHEMA_VERSION}. Run the newer Placet"),
+        (AHEAD, f"has schema {AHEAD}, and this Placet knows schemas up to {SCHEMA_VERSION}. Run the newer Placet"),
         ("9999", f"has schema 9999, and this Placet knows schemas up to {SCHEMA_VERSION}. Run the newer Placet"),
         ("00f3a9c81b2e", "belongs to another program: its schema is '00f3a9c81b2e'"),
         ("x" * 32, "belongs to another program: its schema is 'xxxx"),

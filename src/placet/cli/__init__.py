@@ -22,6 +22,10 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
     "license": ("placet.cli.license:license_", "See, request and install the license of a server."),
     "meter": ("placet.cli.meter:meter", "Count consumption, and look after blocks of units leased ahead."),
     "module": ("placet.cli.module_query:module", "Publish, run and debug modules, and test their queries."),
+    "notification": (
+        "placet.cli.notification:notification",
+        "Be told of expiry, limits and refused uploads by mail, webhook or Apprise.",
+    ),
     "seat": ("placet.cli.seat:seat", "Lease seats of features that so many may use at the same time."),
     "serve": ("placet.cli.serve:serve", "Run a Platform Server."),
     "session": ("placet.cli.session:session", "See who is signed in to the Service Center, and end sessions."),

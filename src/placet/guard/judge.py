@@ -29,7 +29,8 @@ class Judge:
     """Judges one installation of one product.
 
     ``clock`` answers seconds since the epoch; each decision and each status is of one moment. ``retention`` says how
-    long the usage of the past is kept.
+    long the usage of the past is kept. ``refused`` is told of each license that is refused, by whom it was uploaded and
+    when, in the transaction that records it.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class Judge:
         policy: Policy | None = None,
         retention: Retention | None = None,
         clock: Callable[[], float] = time.time,
+        refused: Callable[[Connection, Decision, str, datetime], None] | None = None,
     ) -> None:
         policy = policy or Policy()
         if policy.vendor_name is None:
@@ -51,6 +53,7 @@ class Judge:
         self.policy = policy
         self.retention = retention or Retention()
         self.clock = clock
+        self._refused = refused
         self._limits = frozenset(limit.name for limit in product.limits)
         self._totals = self._limits | {seats.name for seats in product.seats}
         self._by_day = [*(seats.name for seats in product.seats), *(metered.name for metered in product.metered)]

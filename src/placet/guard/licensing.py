@@ -162,3 +162,5 @@ class Licensing(Judge):
                 diagnosis=decision.diagnosis_code,
                 message=decision.message,
             )
+            if self._refused is not None:
+                self._refused(connection, decision, actor, self.now())

@@ -20,6 +20,9 @@ from placet.platform.instances import INSTANCES_IDLE, INSTANCES_LAST, Instances
 from placet.platform.layout import Layout
 from placet.platform.limits import DEFAULT_LIMITS, Limits
 from placet.platform.module_databases import ModuleDatabases
+from placet.platform.notifications import notifier
+from placet.platform.notifications.notifier import Notifier, note_refusal
+from placet.platform.notifications.settings import NotificationSettings
 from placet.platform.obsolete_modules import ObsoleteModules
 from placet.platform.people import People
 from placet.platform.product import FRONT_END_SERVERS, PLATFORM_SERVER
@@ -55,7 +58,7 @@ def open_guard(
     """Open the guard of the installation in a data directory."""
     layout.make()
     database = Database.open(database_url) if database_url else Database.open_file(layout.database)
-    return Guard(database, PLATFORM_SERVER, trust, policy=policy, retention=retention)
+    return Guard(database, PLATFORM_SERVER, trust, policy=policy, retention=retention, refused=note_refusal)
 
 
 class PlatformServer:
@@ -102,12 +105,15 @@ class PlatformServer:
         self._timers = TimerRuns(guard, self.supervisor)
         self.people = People(guard, self.front_end, lifetimes=lifetimes)
         self.stopping = threading.Event()
+        self.notifier = Notifier(guard, self.stopping)
+        self.notification_settings = NotificationSettings(guard)
         self._closing = threading.Event()
         self._changed = threading.Event()
         self._moved = threading.Event()
         # Apart, because an instance takes seconds to stop, and what others install is to be seen at once.
         work = [("keep-up", self._keep_up), ("beat", self._beat), ("stop-expired", self._stop_expired)]
         work += [("follow", self._follow), ("watch", self._watch_workers), ("timers", self._run_timers)]
+        work += [("notify", self._notify)]
         work += [("listen", self._listen)] if listens else []
         self._threads = [threading.Thread(target=target, name=name, daemon=True) for name, target in work]
 
@@ -210,6 +216,9 @@ class PlatformServer:
 
     def _run_timers(self) -> None:
         self._every(timer_runs.LOOK_SECONDS, self._timers.look, failed="timers_failed")
+
+    def _notify(self) -> None:
+        self._every(notifier.LOOK_SECONDS, self.notifier.look, failed="notify_failed")
 
     def _watch_workers(self) -> None:
         self._every(LOOK_SECONDS, self._watch.look, failed="watch_failed")

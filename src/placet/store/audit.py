@@ -56,6 +56,10 @@ class Event(StrEnum):
     IDENTITY_UNLINKED = "user.identity_unlinked"
     USER_ROLE_CHANGED = "user.role_changed"
     FRONT_END_REMOVED = "front_end.removed"
+    CHANNEL_ADDED = "notification_channel.added"
+    CHANNEL_CHANGED = "notification_channel.changed"
+    CHANNEL_REMOVED = "notification_channel.removed"
+    NOTIFICATION_RULES_CHANGED = "notification_rules.changed"
 
 
 class AuditEvent(msgspec.Struct, frozen=True, kw_only=True):

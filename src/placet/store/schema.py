@@ -418,6 +418,57 @@ identities = Table(
     UniqueConstraint("issuer", "subject"),
 )
 
+notification_channels = Table(
+    "notification_channels",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("name", String(200), nullable=False, unique=True),
+    Column("kind", String(20), nullable=False),
+    Column("settings", Json, nullable=False),
+    Column("secrets", Json, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("changed_at", Instant, nullable=False),
+)
+
+notification_rules = Table(
+    "notification_rules",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("rules", Json, nullable=False),
+    CheckConstraint("id = 1", name="single"),
+)
+
+notification_marks = Table(
+    "notification_marks",
+    metadata,
+    Column("subject", String(200), primary_key=True),
+    Column("told", BigInteger),
+    Column("crossing", BigInteger, nullable=False),
+    Column("period_starts_at", Instant),
+)
+
+notification_deliveries = Table(
+    "notification_deliveries",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("event", String(300), nullable=False),
+    Column("kind", String(60), nullable=False),
+    Column("message_id", String(36), nullable=False),
+    Column("message", Json, nullable=False),
+    Column("channel_id", BigInteger, nullable=False),
+    Column("channel", String(200), nullable=False),
+    Column("state", String(20), nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("raised_at", Instant, nullable=False),
+    Column("next_at", Instant),
+    Column("claim", String(36)),
+    Column("held_until", Instant),
+    Column("ended_at", Instant),
+    Column("reason", Text),
+    UniqueConstraint("event", "channel_id"),
+    Index("ix_notification_deliveries_state", "state"),
+)
+
 audit_events = Table(
     "audit_events",
     metadata,

@@ -23,6 +23,7 @@ from placet.web.api.license import LicenseController
 from placet.web.api.metering import BlockController, MeterController
 from placet.web.api.module_logs import ModuleLogController
 from placet.web.api.modules import ModuleController, publishes
+from placet.web.api.notifications import ChannelController, NotificationController
 from placet.web.api.operations import health, metrics, ready
 from placet.web.api.people import TokenController, UserController, audit_events, clean_up
 from placet.web.api.queries import QueryController
@@ -54,6 +55,8 @@ API: list[Any] = [
     clean_up,
     TokenController,
     SessionController,
+    ChannelController,
+    NotificationController,
     audit_events,
     seat_denials,
     health,

@@ -26,6 +26,8 @@ from placet.guard import (
 from placet.license import DocumentRejected
 from placet.platform.instances import TooManyInstances, UnknownInstance
 from placet.platform.module_work import ModuleBusy
+from placet.platform.notifications.channels import ChannelUnusable
+from placet.platform.notifications.settings import TooManyChannels, UnknownChannel
 from placet.platform.passwords import UnknownUser, UserDeactivated
 from placet.platform.people import UnknownToken
 from placet.platform.problems import PROBLEM_KINDS, ModuleProblem, ProblemCode
@@ -33,6 +35,7 @@ from placet.platform.publish import UnknownModule, UnknownVersion
 from placet.platform.saved_queries import UnknownQuery
 from placet.platform.sessions import UnknownSession
 from placet.store.failures import DatabaseDamaged, DatabaseFailed, OutcomeUnknown
+from placet.store.notifications import ChannelNameTaken
 from placet.store.users import NameTaken
 from placet.web.render import changes_of, decision_members
 
@@ -103,6 +106,10 @@ _SIMPLE: Mapping[type[Exception], tuple[str, str, int]] = {
     UnknownToken: ("unknown_token", "No such token", 404),
     UnknownSession: ("unknown_session", "No such session", 404),
     NameTaken: ("name_taken", "The name is taken", 409),
+    UnknownChannel: ("unknown_channel", "No such notification channel", 404),
+    ChannelNameTaken: ("channel_name_taken", "The channel's name is taken", 409),
+    TooManyChannels: ("too_many_channels", "Too many notification channels", 409),
+    ChannelUnusable: ("channel_unusable", "The notification channel cannot be used", 422),
     UnknownBlock: ("unknown_block", "No such block", 404),
     KeyReused: ("idempotency_key_reused", "The idempotency key was used before", 422),
     StatusListOutdated: ("status_list_outdated", "An older status list", 409),

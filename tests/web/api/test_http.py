@@ -49,6 +49,11 @@ ADMINISTRATORS = [
     *((method, f"{SEATS}/reservations/user/none") for method in ("PUT", "DELETE")),
     ("PUT", f"{SEATS}/seat-rules"),
     ("DELETE", f"{SEATS}/seat-rules"),
+    *((method, "/api/v1/notifications/channels") for method in ("GET", "POST")),
+    *((method, "/api/v1/notifications/channels/4711") for method in ("PUT", "DELETE")),
+    ("POST", "/api/v1/notifications/channels/4711/test"),
+    *((method, "/api/v1/notifications/rules") for method in ("GET", "PUT")),
+    ("GET", "/api/v1/notifications/deliveries"),
     *(("GET", "/api/v1/blocks"), ("POST", "/api/v1/blocks/4711/settle")),
 ]
 

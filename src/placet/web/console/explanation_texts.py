@@ -347,6 +347,43 @@ EDGE_PROBLEMS: Mapping[str, EdgeProblem] = MappingProxyType(
                 "Choose another name, or activate the user who is there: 'placet user activate'.",
             ),
         ),
+        "unknown_channel": EdgeProblem(
+            "No such notification channel",
+            404,
+            Advice(
+                "The server has no notification channel of that id; it may have been removed.",
+                "See the channels with 'placet notification list'.",
+                SERVICE_CENTER_ADMINISTRATOR,
+            ),
+        ),
+        "channel_name_taken": EdgeProblem(
+            "The channel's name is taken",
+            409,
+            Advice(
+                "There is a notification channel of that name already.",
+                "Choose another name, or change the channel that is there.",
+                SERVICE_CENTER_ADMINISTRATOR,
+            ),
+        ),
+        "too_many_channels": EdgeProblem(
+            "Too many notification channels",
+            409,
+            Advice(
+                "A server has at most 50 notification channels, so that one event does not become a flood.",
+                "Remove one that nobody reads: 'placet notification remove NAME'.",
+                SERVICE_CENTER_ADMINISTRATOR,
+            ),
+        ),
+        "channel_unusable": EdgeProblem(
+            "The notification channel cannot be used",
+            422,
+            Advice(
+                "What was written of the channel does not fit together, or names a service this server does not know. "
+                "Nothing was changed.",
+                "Mend what the answer names, and write it again.",
+                SERVICE_CENTER_ADMINISTRATOR,
+            ),
+        ),
         "status_list_outdated": EdgeProblem(
             "An older status list",
             409,
