@@ -14,6 +14,7 @@ from placet.platform.layout import Layout
 from placet.platform.module_databases import ModuleDatabases
 from placet.platform.module_postgresql import PostgresqlModuleDatabase, PostgresqlModules
 from placet.platform.problems import ModuleProblem, ProblemCode
+from placet.platform.schema_files import Migration, Wanted
 from placet.store.database import Database
 from platform_support.postgresql import database_for_modules, module_connection
 from store_support.databases import new_database_url
@@ -47,6 +48,14 @@ def orders(facts: Database) -> Iterator[PostgresqlModuleDatabase]:
     assert not any(name.startswith("trial_") for name in schemas(facts))
 
 
+def check(module: PostgresqlModuleDatabase, schema: str, *migrations: Migration) -> tuple[str, ...]:
+    return module.check(Wanted(schema=schema, migrations=migrations)).created
+
+
+def apply(module: PostgresqlModuleDatabase, schema: str, *migrations: Migration) -> tuple[str, ...]:
+    return module.apply(Wanted(schema=schema, migrations=migrations)).created
+
+
 def rows(module: PostgresqlModuleDatabase, sql: str) -> list[tuple[Any, ...]]:
     with module_connection(module) as connection:
         return connection.execute(sql).fetchall()
@@ -54,7 +63,7 @@ def rows(module: PostgresqlModuleDatabase, sql: str) -> list[tuple[Any, ...]]:
 
 def invalid(module: PostgresqlModuleDatabase, schema: str) -> ModuleProblem:
     with pytest.raises(ModuleProblem) as caught:
-        module.check(schema)
+        check(module, schema)
     assert caught.value.code is ProblemCode.SCHEMA_INVALID
     return caught.value
 
@@ -67,7 +76,7 @@ def schemas(facts: Database) -> set[str]:
 def test_a_schema_is_checked_applied_and_filled_once(facts: Database, orders: PostgresqlModuleDatabase) -> None:
     before = schemas(facts)
     assert not orders.exists()
-    would = orders.check(SCHEMA)
+    would = check(orders, SCHEMA)
     assert not orders.exists()
     assert set(would) >= {
         "type mood",
@@ -76,19 +85,19 @@ def test_a_schema_is_checked_applied_and_filled_once(facts: Database, orders: Po
         "view totals",
         "trigger noted on orders",
     }
-    created = orders.apply(SCHEMA)
+    created = apply(orders, SCHEMA)
     assert (orders.exists(), set(created)) == (True, set(would))
     assert schemas(facts) == before | {"module_my-orders", "module_trials"}
     assert rows(orders, "SELECT customer, total::text FROM totals ORDER BY 1") == [("Ada", "1.50"), ("Bo", "3.00")]
     assert rows(orders, "SELECT count(*) FROM log") == [(2,)]
-    assert orders.check(SCHEMA) == orders.apply(SCHEMA) == ()
+    assert check(orders, SCHEMA) == apply(orders, SCHEMA) == ()
     assert rows(orders, "SELECT count(*) FROM orders") == [(2,)]
 
 
 def test_only_what_is_missing_is_added_and_only_new_tables_are_filled(orders: PostgresqlModuleDatabase) -> None:
-    orders.apply(SCHEMA)
+    apply(orders, SCHEMA)
     more = SCHEMA + "CREATE TABLE items (name text);\nINSERT INTO items VALUES ('pen'), ('ink');"
-    assert orders.check(more) == orders.apply(more) == ("table items",)
+    assert check(orders, more) == apply(orders, more) == ("table items",)
     assert rows(orders, "SELECT count(*) FROM orders") == [(2,)]
     orders.undo(("table items",), existed=True)
     orders.undo(("table items",), existed=True)
@@ -96,8 +105,8 @@ def test_only_what_is_missing_is_added_and_only_new_tables_are_filled(orders: Po
 
 
 def test_undo_takes_back_exactly_what_was_created(orders: PostgresqlModuleDatabase) -> None:
-    orders.apply("CREATE TABLE mine (a int);")
-    created = orders.apply("CREATE TABLE mine (a int);" + SCHEMA)
+    apply(orders, "CREATE TABLE mine (a int);")
+    created = apply(orders, "CREATE TABLE mine (a int);" + SCHEMA)
     orders.undo(created, existed=True)
     assert rows(orders, "SELECT relname FROM pg_class WHERE relnamespace = 'module_my-orders'::regnamespace") == [
         ("mine",)
@@ -166,13 +175,13 @@ def test_routines_with_bodies_are_one_statement(orders: PostgresqlModuleDatabase
     CREATE FUNCTION two() RETURNS text LANGUAGE sql AS $body$ SELECT 'it''s; $$'; $body$;
     CREATE TABLE "a ""b; c" (x text DEFAULT E'it\\'s; x');
     """
-    assert orders.apply(schema) == ("function one()", "function two()", 'table "a ""b; c"')
+    assert apply(orders, schema) == ("function one()", "function two()", 'table "a ""b; c"')
 
 
 def test_a_role_reaches_its_schema_and_nothing_else(facts: Database, orders: PostgresqlModuleDatabase) -> None:
-    orders.apply(SCHEMA)
+    apply(orders, SCHEMA)
     other = PostgresqlModules(facts).of("other")
-    other.apply("CREATE TABLE secrets (a int)")
+    apply(other, "CREATE TABLE secrets (a int)")
     try:
         with module_connection(orders) as connection:
             assert connection.execute("SHOW search_path").fetchone() == ('"module_my-orders"',)
@@ -197,7 +206,7 @@ def test_a_role_reaches_its_schema_and_nothing_else(facts: Database, orders: Pos
 
 
 def test_a_deleted_modules_data_is_kept_and_nobody_gets_in(facts: Database, orders: PostgresqlModuleDatabase) -> None:
-    orders.apply(SCHEMA)
+    apply(orders, SCHEMA)
     address = orders.address
     kept = orders.put_aside(NOW)
     assert kept == "deleted_my-orders_20260601t120000_000000"
@@ -205,13 +214,13 @@ def test_a_deleted_modules_data_is_kept_and_nobody_gets_in(facts: Database, orde
     with pytest.raises(psycopg.OperationalError):
         psycopg.connect(address)
     assert (orders.exists(), orders.put_aside(NOW)) == (False, None)
-    orders.apply("CREATE TABLE orders (a int)")
+    apply(orders, "CREATE TABLE orders (a int)")
     assert rows(orders, "SELECT count(*) FROM orders") == [(0,)]
 
 
 def test_nothing_is_left_of_what_is_removed(facts: Database) -> None:
     module = PostgresqlModules(facts).of("gone")
-    module.apply(SCHEMA)
+    apply(module, SCHEMA)
     module.undo((), existed=False)
     module.undo((), existed=False)
     with facts.read() as connection:
@@ -224,7 +233,7 @@ def test_a_role_that_may_not_create_roles_is_told_what_to_do(tmp_path: Path) -> 
     database = Database.open(new_database_url("postgresql", tmp_path))
     try:
         with pytest.raises(ModuleProblem) as caught:
-            PostgresqlModules(database).of("orders").check("CREATE TABLE a (b int)")
+            check(PostgresqlModules(database).of("orders"), "CREATE TABLE a (b int)")
     finally:
         database.close()
     assert caught.value.code is ProblemCode.DATABASE_NOT_OFFERED
@@ -239,7 +248,7 @@ def test_what_everybody_was_given_rights_on_is_noticed() -> None:
             connection.execute(text("GRANT USAGE ON SCHEMA shared TO PUBLIC"))
             connection.execute(text("GRANT SELECT ON shared.everything TO PUBLIC"))
         with pytest.raises(ModuleProblem, match=r"would reach shared\.everything"):
-            PostgresqlModules(facts).of("orders").apply("")
+            apply(PostgresqlModules(facts).of("orders"), "")
         assert not PostgresqlModules(facts).of("orders").exists()
 
 

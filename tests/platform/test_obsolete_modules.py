@@ -12,7 +12,7 @@ from placet.guard import Guard
 from placet.platform.layout import Layout
 from placet.platform.obsolete_modules import MOST_AT_ONCE, Disuse, timers_of
 from placet.platform.product import PLATFORM_SERVER
-from placet.platform.publish import ModuleInUse
+from placet.platform.published import ModuleInUse
 from placet.platform.server import PlatformServer
 from placet.store import module_use, modules
 from placet.store.database import Database

@@ -11,7 +11,7 @@ def scope(*headers: tuple[bytes, bytes], **more: Any) -> dict[str, Any]:
 
 def passed(*headers: tuple[bytes, bytes], **options: Any) -> list[tuple[bytes, bytes]]:
     found = for_module(scope(*headers), "/apps/a", options.get("is_own_token", any_token))
-    return [(name, value) for name, value in found if not name.startswith(b"x-forwarded-")]
+    return [(name, value) for name, value in found if not name.startswith((b"x-forwarded-", b"forwarded"))]
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,21 @@ def test_what_a_client_claims_about_proxies_is_replaced() -> None:
         b"x-forwarded-host": b"example.org",
         b"x-forwarded-prefix": b"/apps/a",
         b"x-forwarded-for": b"203.0.113.9",
+        b"forwarded": b"for=203.0.113.9;proto=https;host=example.org",
     }
+
+
+@pytest.mark.parametrize(
+    ("client", "host", "said"),
+    [
+        (("2001:db8::1", 4711), b"example.org:8000", b'for="[2001:db8::1]";proto=https;host="example.org:8000"'),
+        (None, b"", b"for=unknown;proto=https"),
+        (("203.0.113.9", 1), b'a";for=evil', rb'for=203.0.113.9;proto=https;host="a\";for=evil"'),
+    ],
+)
+def test_the_standard_header_says_the_same(client: Any, host: bytes, said: bytes) -> None:
+    asked = scope(*([(b"host", host)] if host else [])) | {"client": client}
+    assert dict(for_module(asked, "/apps/a", any_token))[b"forwarded"] == said
 
 
 def test_a_length_beside_chunks_is_a_lie() -> None:

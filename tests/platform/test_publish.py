@@ -18,10 +18,11 @@ from placet.platform import schema
 from placet.platform.journals import Journal, Journals
 from placet.platform.layout import Layout
 from placet.platform.module_work import ModuleBusy
-from placet.platform.problems import ModuleProblem
+from placet.platform.problems import ModuleProblem, ProblemCode
 from placet.platform.product import PLATFORM_SERVER
-from placet.platform.publish import UnknownModule
+from placet.platform.published import UnknownModule
 from placet.platform.server import PlatformServer
+from placet.store import modules
 from placet.store.database import Database
 
 SCHEMA = "CREATE TABLE prices (cents INTEGER);"
@@ -150,6 +151,99 @@ def test_a_commit_whose_answer_is_lost_serves(server: PlatformServer) -> None:
     spec = server.supervisor._keepers["shop"]._spec
     assert spec.directory.parent.name in versions(server)
     assert "2.0.0" in (spec.directory / "module.toml").read_text()
+
+
+RENAMED = "CREATE TABLE prices (amount INTEGER, note TEXT);"
+RENAME = {"migrations/0001_amount.sql": "ALTER TABLE prices RENAME COLUMN cents TO amount;"}
+
+
+def started_with(condition: str) -> dict[str, str]:
+    """A module whose start looks at its data."""
+    look = "import os, sqlite3\n" + "if 'PLACET_MODULE_DATABASE' in os.environ:\n"
+    look += "    database = sqlite3.connect(os.environ['PLACET_MODULE_DATABASE'])\n"
+    return {"shop/app.py": f"{look}    assert {condition}, 'not so'\nasync def app(*_): ...\n"}
+
+
+def prices(server: PlatformServer) -> list[Any]:
+    return execute(database_of(server), "SELECT * FROM prices")
+
+
+def test_a_publish_migrates(server: PlatformServer) -> None:
+    publish(server, 1)
+    execute(database_of(server), "INSERT INTO prices VALUES (7)")
+    migrated = archive(
+        2, RENAMED, **RENAME, **started_with("database.execute('SELECT amount, note FROM prices').fetchone()[0] == 7")
+    )
+    would = server.publisher.publish(migrated, actor="maria", dry_run=True)
+    assert (would.changes.migrations, would.changes.columns) == (("0001_amount.sql",), ("prices.note",))
+    assert prices(server) == [(7,)], "a dry run changes nothing"
+    done = server.publisher.publish(migrated, actor="maria")
+    assert done.changes == would.changes
+    assert prices(server) == [(7, None)]
+    assert server.supervisor.socket_for("shop") is not None
+    assert journals(server) == []
+    assert list(server.layout.runs.iterdir()) == [], "nothing is left of the trial"
+    with pytest.raises(
+        ModuleProblem, match=r"shop 1.0.0 cannot serve again: .* prices.cents .* are not undone"
+    ) as back:
+        server.publisher.rollback("shop", "1.0.0", actor="maria")
+    assert back.value.code is ProblemCode.SCHEMA_UNMET
+    assert "2.0.0" in str(server.supervisor._keepers["shop"]._spec.version)
+
+
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        (fails_to_start(), "no"),
+        ({"migrations/0002_bad.sql": "UPDATE prices SET amount = 1;\nDROP TABLE nobody;"}, "0002_bad.sql, line 2"),
+        ({"migrations/0002_bad.sql": "CREATE UNIQUE INDEX one ON prices (amount);"}, "UNIQUE constraint failed"),
+    ],
+)
+def test_a_migration_that_fails_leaves_the_version_before(
+    server: PlatformServer, files: dict[str, str], said: str
+) -> None:
+    publish(server, 1)
+    execute(database_of(server), "INSERT INTO prices VALUES (7), (7)")
+    before, worker = versions(server), server.supervisor._keepers["shop"].worker
+    with pytest.raises(ModuleProblem, match=said):
+        publish(server, 2, RENAMED, **RENAME, **files)
+    assert prices(server) == [(7,), (7,)]
+    assert (versions(server), journals(server), list(server.layout.runs.iterdir())) == (before, [], [])
+    assert server.supervisor._keepers["shop"].worker is worker
+    assert worker is not None
+    assert worker.is_alive()
+
+
+def test_a_migration_whose_commit_loses_its_answer_is_done(server: PlatformServer) -> None:
+    publish(server, 1)
+    execute(database_of(server), "INSERT INTO prices VALUES (7)")
+    assert isinstance(server.guard, Unsure)
+    server.guard.loses_answers = True
+    with pytest.raises(ConnectionError):
+        publish(server, 2, RENAMED, **RENAME)
+    assert prices(server) == [(7, None)], "the version is committed, and so are its data"
+    assert journals(server) == []
+
+
+def test_a_start_that_fails_on_the_data_alone_gives_the_version_before_back(server: PlatformServer) -> None:
+    publish(server, 1)
+    worker = server.supervisor._keepers["shop"].worker
+    live = started_with("'runs' in os.environ['PLACET_MODULE_DATABASE']")  # a trial's are there
+    with pytest.raises(ModuleProblem, match=r"It had started on a copy of the data\. .*; 1\.0\.0 goes on serving\."):
+        publish(server, 2, RENAMED, **RENAME, **live)
+    assert server.supervisor._keepers["shop"].worker is worker
+    with server.guard.database.read() as connection:
+        active = modules.active_version(connection, "shop")
+    assert active is not None
+    assert active.version == "1.0.0"
+
+
+def test_what_a_server_does_not_give_is_told(server: PlatformServer) -> None:
+    toml = files_of("shop", 1, version="1.0.0")["module.toml"] + '[limits]\nmemory = "9 GiB"\nfiles = 4096\n'
+    for dry_run in (True, False):
+        told = server.publisher.publish(archive(1, **{"module.toml": toml}), actor="maria", dry_run=dry_run).notes
+        assert "asks for 9 GiB of memory, and this server gives a module 1 GiB at most" in told[0]
+        assert "asks for 4,096 open files, and this server gives a process 1,024 at most" in told[1]
 
 
 def test_what_an_earlier_publish_left_is_settled_before_the_next(server: PlatformServer) -> None:

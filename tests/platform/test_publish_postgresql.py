@@ -52,8 +52,10 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PlatformServer]
             yield running
 
 
-def archive(number: int, *, schema: str = SCHEMA, database: str | None = "postgresql", **files: str) -> bytes:
-    found = files_of("shop", 1, version=f"{number}.0.0", **{"schema.sql": schema, **files})
+def archive(
+    number: int, *, schema: str = SCHEMA, database: str | None = "postgresql", name: str = "shop", **files: str
+) -> bytes:
+    found = files_of(name, 1, version=f"{number}.0.0", **{"schema.sql": schema, **files})
     if database is not None:
         found["module.toml"] = found["module.toml"].replace("[module]\n", f'[module]\ndatabase = "{database}"\n')
     return zipped(found)
@@ -120,3 +122,28 @@ def test_a_private_instance_has_a_schema_of_its_own(server: PlatformServer) -> N
     assert schemas(server.guard.database) == before | {f"module_{instance.id}"}
     server.instances.stop(instance.id, Purpose.RUN, actor="maria")
     assert schemas(server.guard.database) == before
+
+
+def test_a_publish_migrates_and_a_failure_leaves_the_version_before(server: PlatformServer) -> None:
+    publish(server, archive(1, name="stock"))
+    data = server.databases.published("stock")
+    schema = SCHEMA.replace("cents integer", "amount bigint NOT NULL").replace("7", "8")
+    unstartable = {"stock/app.py": UNSTARTABLE["shop/app.py"]}
+    rename = {
+        "migrations/0001_amount.sql": "ALTER TABLE prices RENAME cents TO amount;\n"
+        "ALTER TABLE prices ALTER amount TYPE bigint, ALTER amount SET NOT NULL;"
+    }
+    with pytest.raises(ModuleProblem, match="not today"):
+        publish(server, archive(2, name="stock", schema=schema, **rename, **unstartable))
+    with pytest.raises(ModuleProblem, match=r"migrations/0002_bad\.sql, line 1: "):
+        publish(
+            server,
+            archive(2, name="stock", schema=schema, **rename, **{"migrations/0002_bad.sql": "DROP TABLE nobody;"}),
+        )
+    assert data.test_query("SELECT cents FROM prices").rows == [[7]]
+    publish(server, archive(2, name="stock", schema=schema, **rename))
+    assert data.test_query("SELECT amount FROM prices").rows == [[7]]
+    assert not [name for name in schemas(server.guard.database) if name.startswith("run_")]
+    with pytest.raises(ModuleProblem, match=r"stock 1\.0\.0 cannot serve again"):
+        server.publisher.rollback("stock", "1.0.0", actor="maria")
+    server.publisher.delete("stock", actor="maria")

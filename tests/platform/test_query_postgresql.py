@@ -10,6 +10,7 @@ from placet.platform.module_postgresql import PostgresqlModuleDatabase, Postgres
 from placet.platform.postgresql_text import numbered
 from placet.platform.problems import ModuleProblem, ProblemCode
 from placet.platform.query import QueryResult
+from placet.platform.schema_files import Wanted
 from placet.store.database import Database
 from platform_support.postgresql import database_for_modules, module_connection
 from store_support.postgres import shared_server
@@ -39,7 +40,7 @@ def facts() -> Iterator[Database]:
 @pytest.fixture(scope="module")
 def module(facts: Database) -> PostgresqlModuleDatabase:
     made = PostgresqlModules(facts).of("shop")
-    made.apply(SCHEMA)
+    made.apply(Wanted(schema=SCHEMA))
     return made
 
 

@@ -6,15 +6,10 @@ from typing import Any
 
 import pytest
 
+from placet.platform import schema as sqlite_schema
 from placet.platform.problems import ModuleProblem, ProblemCode
-from placet.platform.schema import (
-    MAX_SCHEMA_BYTES,
-    apply_schema,
-    check_schema,
-    declared_entities,
-    read_schema_file,
-    undo_schema,
-)
+from placet.platform.schema import declared_entities, undo_schema
+from placet.platform.schema_files import MAX_SCHEMA_BYTES, Wanted, read_schema_file
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "orders" / "schema.sql"
 SCHEMA = """-- the entities
@@ -37,6 +32,14 @@ INSERT INTO boxes WITH RECURSIVE c (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM 
 INSERT INTO older WITH RECURSIVE c (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c LIMIT 500) SELECT 'w' || x FROM c;
 """
 ENDLESS = "INSERT INTO a WITH RECURSIVE c (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT x FROM c"
+
+
+def check_schema(database: Path | None, schema: str, **options: float) -> tuple[str, ...]:
+    return sqlite_schema.check_schema(database, Wanted(schema=schema), **options).created
+
+
+def apply_schema(database: Path, schema: str, **options: float) -> tuple[str, ...]:
+    return sqlite_schema.apply_schema(database, Wanted(schema=schema), **options).created
 
 
 @pytest.fixture
@@ -84,7 +87,7 @@ def test_applying_again_changes_nothing(database: Path) -> None:
 
 
 def test_only_what_is_missing_is_added_and_only_new_tables_are_filled(database: Path) -> None:
-    execute(database, "CREATE TABLE Orders (id INTEGER PRIMARY KEY, customer TEXT, total REAL, own TEXT);")
+    execute(database, "CREATE TABLE Orders (id INTEGER PRIMARY KEY, customer TEXT, total REAL DEFAULT 0, own TEXT);")
     more = "CREATE TABLE items (name TEXT);\nINSERT INTO items VALUES ('pen'), ('ink');\n"
     assert apply_schema(database, SCHEMA + more) == ("orders_by_customer", "totals", "log", "noted", "items")
     assert rows(database, "SELECT count(*) FROM Orders") == [(0,)]
@@ -93,7 +96,10 @@ def test_only_what_is_missing_is_added_and_only_new_tables_are_filled(database: 
 
 
 def test_undo_drops_exactly_what_was_created(database: Path) -> None:
-    execute(database, "CREATE TABLE mine (a); CREATE TABLE orders (id INTEGER PRIMARY KEY, customer, total);")
+    execute(
+        database,
+        "CREATE TABLE mine (a); CREATE TABLE orders (id INTEGER PRIMARY KEY, customer TEXT, total REAL DEFAULT 0);",
+    )
     names = apply_schema(database, SCHEMA)
     undo_schema(database, names, existed=True)
     assert objects(database) == {"mine", "orders"}

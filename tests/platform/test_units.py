@@ -2,7 +2,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from placet.platform.manifest import Timer
-from placet.platform.schema import Entity
+from placet.platform.schema_files import Entity
 from placet.platform.units import ElementKind, Weights, count, find_screens
 
 FOUND = {

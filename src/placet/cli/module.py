@@ -9,8 +9,8 @@ from placet.cli.archive import archive_of, source_argument
 from placet.cli.client import Client, client_command
 from placet.cli.module_clean_up import clean_up
 from placet.cli.module_logs import logs
-from placet.cli.module_output import print_changes, print_elements, print_front_ends, progress_of
-from placet.cli.output import counted, print_fields, print_json, print_table, print_warnings
+from placet.cli.module_output import print_changes, print_elements, print_front_ends, print_schema, progress_of
+from placet.cli.output import counted, print_fields, print_json, print_table, print_warnings, printable
 
 _progress = click.option(
     "--progress/--no-progress", default=None, help="Show each step as it happens; by default in a terminal."
@@ -87,10 +87,14 @@ def _print_published(client: Client, done: dict[str, Any], past: str, would_be: 
     if done["dry_run"]:
         click.echo(f"{done['name']} {done['version']} would be {would_be}: {change}. Nothing was changed.")
         print_changes(done["elements_before"], done["elements"])
+        print_schema(done["schema"], "Would be")
     else:
         click.echo(f"{past} {done['name']} {done['version']}: {change}.")
         click.echo(f"Served at {client.server}{done['url']}")
+        print_schema(done["schema"], "Was")
         print_front_ends(done["front_ends"])
+    for note in done["notes"]:
+        click.echo(f"Note: {printable(note)}", err=True)
     print_warnings(done["warnings"])
 
 

@@ -62,6 +62,17 @@ def print_changes(before: list[dict[str, Any]], after: list[dict[str, Any]]) -> 
     print_table(["", "Element", "Name", "Units", "Why it counts"], rows, empty="Nothing in it counts.")
 
 
+def print_schema(schema: dict[str, list[str]], past: str) -> None:
+    """Print what changes in a module's database, in the order it happens."""
+    for what, names in (
+        ("applied, the migration", schema["migrations"]),
+        ("made in the database", schema["created"]),
+        ("added, the column", schema["columns"]),
+    ):
+        for name in names:
+            click.echo(f"{past} {what}: {printable(name)}")
+
+
 def print_front_ends(others: list[dict[str, Any]]) -> None:
     """Print how far the other servers of the farm are, where there are any."""
     serving = [item for item in others if item["state"] == "serving"]

@@ -16,7 +16,8 @@ from placet.platform.package import Package, unpack
 from placet.platform.problems import ModuleProblem, ProblemCode
 from placet.platform.processes import bare_environment, run_bounded
 from placet.platform.requirements import install_requirements
-from placet.platform.schema import Entity, declared_entities, read_schema_file
+from placet.platform.schema import declared_entities
+from placet.platform.schema_files import Entity, Wanted, read_wanted
 from placet.platform.units import UnitCount
 
 MODULE = "module"
@@ -64,7 +65,7 @@ def measure(unpacked: Unpacked, entities: Callable[[str], tuple[Entity, ...]] = 
     """
     inspection = inspect_module(unpacked.module, unpacked.package.manifest, site=unpacked.site)
     if unpacked.package.manifest.database != DATABASES[0]:
-        inspection = msgspec.structs.replace(inspection, entities=entities(schema_of(unpacked) or ""))
+        inspection = msgspec.structs.replace(inspection, entities=entities(wanted_of(unpacked).schema))
     return count_units(unpacked.module, unpacked.package.manifest, inspection)
 
 
@@ -96,6 +97,6 @@ _PLACE = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>[0-9]+)')
 _COMPILE = "import compileall, sys; sys.exit(not compileall.compile_dir(sys.argv[1], quiet=1, legacy=False))"
 
 
-def schema_of(unpacked: Unpacked) -> str | None:
-    """The text of the module's ``schema.sql``, if it has one."""
-    return read_schema_file(unpacked.module)
+def wanted_of(unpacked: Unpacked) -> Wanted:
+    """What the module wants of its database; raises :class:`ModuleProblem`."""
+    return read_wanted(unpacked.module)

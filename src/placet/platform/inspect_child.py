@@ -16,7 +16,8 @@ from placet.platform.failures import Failure
 from placet.platform.loading import add_paths, load
 from placet.platform.problems import ModuleProblem, ProblemCode
 from placet.platform.routes import operations
-from placet.platform.schema import Entity, declared_entities, read_schema_file
+from placet.platform.schema import declared_entities
+from placet.platform.schema_files import Entity, read_schema_file
 
 
 class Orders(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,7 +12,7 @@ from placet.platform.inspect_child import Answer, Orders
 from placet.platform.manifest import DATABASES, Manifest
 from placet.platform.problems import ModuleProblem, ProblemCode
 from placet.platform.processes import Finished, bare_environment, run_bounded
-from placet.platform.schema import Entity
+from placet.platform.schema_files import Entity
 from placet.platform.units import DEFAULT_WEIGHTS, UnitCount, Weights, count, find_screens
 
 MAX_MEMORY_BYTES = 2 * 1024 * 1024 * 1024

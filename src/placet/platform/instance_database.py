@@ -11,6 +11,7 @@ from pathlib import Path
 
 from placet.platform.problems import ModuleProblem, ProblemCode
 from placet.platform.schema import apply_schema
+from placet.platform.schema_files import Wanted
 
 MOST_COPIED_BYTES = 512 * 1024 * 1024
 _WAIT_SECONDS = 10.0
@@ -24,17 +25,17 @@ class StartsFrom(StrEnum):
 
 
 def make_database(
-    database: Path, schema_sql: str, published: Path | None, *, most_bytes: int = MOST_COPIED_BYTES
+    database: Path, wanted: Wanted, published: Path | None, *, most_bytes: int = MOST_COPIED_BYTES
 ) -> StartsFrom:
-    """Make ``database`` from the ``published`` one, where there is one, and apply the schema.
+    """Make ``database`` from the ``published`` one, where there is one, and apply migrations and schema.
 
-    Raises ``ModuleProblem`` (database_too_large, database_not_copied, schema_invalid).
+    Raises ``ModuleProblem`` (database_too_large, database_not_copied, schema_invalid, schema_unmet, migration_failed).
     """
     starts_from = StartsFrom.SCHEMA
     if published is not None and published.exists():
         _copy(published, database, most_bytes)
         starts_from = StartsFrom.PUBLISHED
-    apply_schema(database, schema_sql)
+    apply_schema(database, wanted)
     return starts_from
 
 

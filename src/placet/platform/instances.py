@@ -19,7 +19,7 @@ import msgspec
 from placet.enforcement import Decision
 from placet.guard import Guard
 from placet.platform.activity import Activity
-from placet.platform.build import Unpacked, compile_module, install_only, open_archive, schema_of
+from placet.platform.build import Unpacked, compile_module, install_only, open_archive, wanted_of
 from placet.platform.front_ends import FrontEnd
 from placet.platform.instance_database import StartsFrom
 from placet.platform.instance_seats import InstanceSeats
@@ -201,8 +201,8 @@ class Instances:
         install_only(unpacked, self._layout.cache)
         compile_module(unpacked)
         manifest = unpacked.package.manifest
-        schema, kind = schema_of(unpacked) or "", manifest.database
-        database, starts_from = self._databases.copy_for(directory, manifest.name, kind, schema, empty=empty)
+        wanted, kind = wanted_of(unpacked), manifest.database
+        database, starts_from = self._databases.copy_for(directory, manifest.name, kind, wanted, empty=empty)
         worker = self._start_worker(_spec(unpacked, database.address, purpose, wait=wait))
         started_at = self._guard.now()
         return Instance(

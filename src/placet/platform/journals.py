@@ -1,8 +1,9 @@
 """What a publish changes outside the staging area before its transaction, written down first.
 
-A journal is there from before the first such change until the publish has ended. Settling one takes the changes back,
-unless the transaction was committed: by whoever published, where it failed; at the next start, after a crash; and
-before the next publish of the same module, where neither could. Settling twice does no more than settling once.
+A journal is there from before the first such change until the publish has ended. Settling one takes the changes
+back, unless the transaction was committed, and then does what is left of them: by whoever published, where it failed;
+at the next start, after a crash; and before the next publish of the same module, where neither could. Settling twice
+does no more than settling once.
 """
 
 import json
@@ -14,11 +15,13 @@ from pathlib import Path
 import msgspec
 import structlog
 
+from placet.platform.build import MODULE
 from placet.platform.layout import Layout, remove_empty, remove_tree, write_durably
 from placet.platform.manifest import DATABASES
-from placet.platform.module_databases import ModuleDatabases
+from placet.platform.module_databases import ModuleDatabase, ModuleDatabases
 from placet.platform.problems import ModuleProblem
 from placet.platform.product import SOFTWARE_UNITS
+from placet.platform.schema_files import read_wanted
 from placet.store import modules, usage
 from placet.store.database import Database
 
@@ -29,13 +32,15 @@ class Journal(msgspec.Struct, frozen=True, kw_only=True):
     """What a publish is about to change.
 
     ``created`` are the entities its schema adds, in a ``database`` of that kind. Where it
-    is the ``first``, the module's database is all its own.
+    is the ``first``, the module's database is all its own. Where it ``alters`` what is there, it does so in a
+    transaction that is committed right after the publish's own: a crash between the two leaves it to be done again.
     """
 
     version_id: str
     module: str
     created: list[str]
     first: bool
+    alters: bool = False
     database: str = DATABASES[0]
 
 
@@ -68,6 +73,9 @@ class Journals:
             committed = version_id in modules.known_versions(connection)
         if not committed:
             self._take_back(journal)
+        elif journal.alters:
+            directory = self._layout.version(journal.module, version_id) / MODULE
+            self._data_of(journal).apply(read_wanted(directory))
         path.unlink()
         return committed
 
@@ -92,13 +100,15 @@ class Journals:
             torn.unlink()
 
     def _take_back(self, journal: Journal) -> None:
-        database = ModuleDatabases(self._database, self._layout).of_kind(journal.module, journal.database)
-        database.undo(journal.created, existed=not journal.first)
+        self._data_of(journal).undo(journal.created, existed=not journal.first)
         directory = self._layout.version(journal.module, journal.version_id)
         remove_tree(directory)
         remove_empty(directory.parent)
         if journal.first:
             self._layout.remove_logs(journal.module)
+
+    def _data_of(self, journal: Journal) -> ModuleDatabase:
+        return ModuleDatabases(self._database, self._layout).of_kind(journal.module, journal.database)
 
     def _of(self, module: str) -> Iterator[Journal]:
         for path in sorted(self._layout.journals.glob("*.json")):

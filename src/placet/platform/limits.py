@@ -28,6 +28,20 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
             processes=self.processes,
         )
 
+    def notes(self, asked: "AskedLimits") -> tuple[str, ...]:
+        """Say, for people, what a module asks for and does not get."""
+        notes = []
+        if (asked.memory or 0) > self.memory:
+            wanted, most = size_text(asked.memory or 0), size_text(self.memory)
+            notes.append(f"module.toml asks for {wanted} of memory, and this server gives a module {most} at most.")
+        if (asked.open_files or 0) > self.open_files:
+            wanted, most = f"{asked.open_files:,}", f"{self.open_files:,}"
+            notes.append(f"module.toml asks for {wanted} open files, and this server gives a process {most} at most.")
+        advice = (
+            "The module gets that. Its administrator may allow more (placet serve --module-memory, --module-files)."
+        )
+        return tuple(f"{note} {advice}" for note in notes)
+
     @property
     def address_space(self) -> int:
         """The backstop: bytes that one process may map, far above what it may use, since much is mapped unused."""

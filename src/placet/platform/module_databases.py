@@ -5,6 +5,7 @@ are in it.
 """
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -15,7 +16,8 @@ from placet.platform.manifest import DATABASES
 from placet.platform.module_sqlite import SqliteModuleDatabase
 from placet.platform.problems import ModuleProblem, ProblemCode
 from placet.platform.query import Description, QueryResult
-from placet.platform.schema import Entity, declared_entities
+from placet.platform.schema import declared_entities
+from placet.platform.schema_files import Changes, Entity, Wanted
 from placet.store import module_databases, modules
 from placet.store.database import Database
 
@@ -42,12 +44,19 @@ class ModuleDatabase(Protocol):
         """Tell whether there is one already."""
         ...
 
-    def check(self, schema: str) -> tuple[str, ...]:
-        """Answer what :meth:`apply` would create, and create nothing; raises ``ModuleProblem``."""
+    def check(self, wanted: Wanted, *, empty: bool = False) -> Changes:
+        """Answer what :meth:`apply` would change, and change nothing; ``empty``: as if there were nothing yet.
+
+        Raises ``ModuleProblem`` (schema_invalid, schema_unmet, migration_failed).
+        """
         ...
 
-    def apply(self, schema: str) -> tuple[str, ...]:
-        """Create what is missing, in one transaction, and answer the names; raises ``ModuleProblem``."""
+    def apply(self, wanted: Wanted) -> Changes:
+        """Bring it to what is wanted, in one transaction, and answer what was changed; raises ``ModuleProblem``."""
+        ...
+
+    def changing(self, wanted: Wanted) -> AbstractContextManager[Changes]:
+        """Do the same, committed when the body has ended, and not at all where that raises."""
         ...
 
     def undo(self, names: Sequence[str], *, existed: bool) -> None:
@@ -104,7 +113,7 @@ class ModuleDatabases:
         return next((name for name in kept if name is not None), None)
 
     def copy_for(
-        self, instance: Path, module: str, kind: str, schema: str, *, empty: bool
+        self, instance: Path, module: str, kind: str, wanted: Wanted, *, empty: bool
     ) -> tuple[ModuleDatabase, StartsFrom]:
         """Make a private instance's own database, below its directory ``instance``, and apply its schema.
 
@@ -113,11 +122,11 @@ class ModuleDatabases:
         """
         if kind == POSTGRESQL:
             found = self._postgresql().of(instance.name)
-            found.apply(schema)
+            found.apply(wanted)
             return found, StartsFrom.SCHEMA
         own = SqliteModuleDatabase(path=instance / "database.sqlite3", deleted=instance)
         published = None if empty else self._layout.module_database(module)
-        return own, make_database(own.path, schema, published)
+        return own, make_database(own.path, wanted, published)
 
     def remove_copy(self, instance: str) -> None:
         """Remove what a private instance had outside of its directory."""

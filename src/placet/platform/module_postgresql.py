@@ -19,10 +19,11 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from placet.platform import query_child_postgresql
-from placet.platform.postgresql_schema import Access, Step, add_missing, plan, remove
+from placet.platform.postgresql_schema import Plan, bringing, plan, remove
+from placet.platform.postgresql_session import Access
 from placet.platform.problems import ModuleProblem, ProblemCode
 from placet.platform.query import Description, Place, QueryResult, ask, describe
-from placet.platform.schema import Entity
+from placet.platform.schema_files import Changes, Entity, Wanted
 from placet.store import module_databases
 from placet.store.database import Database
 from placet.store.failures import DatabaseFailed
@@ -61,9 +62,9 @@ class PostgresqlModules:
 
     def entities(self, schema_sql: str) -> tuple[Entity, ...]:
         """Answer the tables and views a schema declares, by running it in an empty schema that goes with it."""
-        return self.tried(schema_sql)[1]
+        return self.tried(schema_sql).entities
 
-    def tried(self, schema_sql: str) -> tuple[tuple[Step, ...], tuple[Entity, ...]]:
+    def tried(self, schema_sql: str) -> Plan:
         """Try a schema out like :func:`placet.platform.postgresql_schema.plan`."""
         role = self.made(TRIALS)
         scratch = f"trial_{secrets.token_hex(12)}"
@@ -181,19 +182,30 @@ class PostgresqlModuleDatabase:
         """Tell whether there is a schema."""
         return self._modules.find(self._owner) is not None
 
-    def check(self, schema: str) -> tuple[str, ...]:
-        """Answer what :meth:`apply` would create, having created it and taken it back; raises ``ModuleProblem``."""
-        steps, _ = self._modules.tried(schema)
-        row = self._modules.find(self._owner)
-        if row is None:
-            return tuple(key for step in steps for key in sorted(step.creates))
-        return add_missing(self._modules.access(row, row.schema_name), steps, keep=False)
+    def check(self, wanted: Wanted, *, empty: bool = False) -> Changes:
+        """Answer what :meth:`apply` would change, having changed it and taken it back; raises ``ModuleProblem``.
 
-    def apply(self, schema: str) -> tuple[str, ...]:
-        """Create what is missing, in one transaction, and answer it; raises ``ModuleProblem``."""
-        steps, _ = self._modules.tried(schema)
+        ``empty``: as if there were nothing yet.
+        """
+        planned = self._modules.tried(wanted.schema)
+        row = None if empty else self._modules.find(self._owner)
+        if row is None:
+            return Changes(created=tuple(key for step in planned.steps for key in sorted(step.creates)))
+        with bringing(self._modules.access(row, row.schema_name), wanted, planned, keep=False) as changes:
+            return changes
+
+    def apply(self, wanted: Wanted) -> Changes:
+        """Bring it to what is wanted, in one transaction, and answer what was changed; raises ``ModuleProblem``."""
+        with self.changing(wanted) as changes:
+            return changes
+
+    @contextmanager
+    def changing(self, wanted: Wanted) -> Iterator[Changes]:
+        """Do the same, committed when the body has ended, and not at all where that raises."""
+        planned = self._modules.tried(wanted.schema)
         row = self._modules.made(self._owner)
-        return add_missing(self._modules.access(row, row.schema_name), steps, keep=True)
+        with bringing(self._modules.access(row, row.schema_name), wanted, planned) as changes:
+            yield changes
 
     def undo(self, names: Sequence[str], *, existed: bool) -> None:
         """Take back what :meth:`apply` created: the names, or all of it where it had not existed."""

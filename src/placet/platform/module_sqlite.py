@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import Sequence
-from contextlib import closing, suppress
+from contextlib import AbstractContextManager, closing, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,8 @@ from typing import Any
 import msgspec
 
 from placet.platform.query import Description, QueryResult, ask, describe, sqlite_place
-from placet.platform.schema import apply_schema, check_schema, undo_schema
+from placet.platform.schema import apply_schema, changing_schema, check_schema, undo_schema
+from placet.platform.schema_files import Changes, Wanted
 
 _PARTS = ("-journal", "-wal", "-shm", "")
 
@@ -31,13 +32,17 @@ class SqliteModuleDatabase(msgspec.Struct, frozen=True, kw_only=True):
         """Tell whether there is a file."""
         return self.path.exists()
 
-    def check(self, schema: str) -> tuple[str, ...]:
-        """Answer what :meth:`apply` would create; raises ``ModuleProblem`` (schema_invalid)."""
-        return check_schema(self.path, schema)
+    def check(self, wanted: Wanted, *, empty: bool = False) -> Changes:
+        """Answer what :meth:`apply` would change, ``empty``: as if there were nothing; raises ``ModuleProblem``."""
+        return check_schema(None if empty else self.path, wanted)
 
-    def apply(self, schema: str) -> tuple[str, ...]:
-        """Create what is missing, in one transaction, and answer its names; raises ``ModuleProblem``."""
-        return apply_schema(self.path, schema)
+    def apply(self, wanted: Wanted) -> Changes:
+        """Bring it to what is wanted, in one transaction, and answer what was changed; raises ``ModuleProblem``."""
+        return apply_schema(self.path, wanted)
+
+    def changing(self, wanted: Wanted) -> AbstractContextManager[Changes]:
+        """Do the same, committed when the body has ended, and not at all where that raises."""
+        return changing_schema(self.path, wanted)
 
     def undo(self, names: Sequence[str], *, existed: bool) -> None:
         """Take back what :meth:`apply` created: the names, or all of it where it had not existed."""

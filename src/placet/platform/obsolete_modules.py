@@ -11,7 +11,8 @@ import msgspec
 from placet.guard import Guard
 from placet.platform.module_work import ModuleBusy
 from placet.platform.noted_moments import NotedMoments
-from placet.platform.publish import ModuleInUse, Publisher, UnknownModule
+from placet.platform.publish import Publisher
+from placet.platform.published import ModuleInUse, UnknownModule
 from placet.platform.units import ElementKind
 from placet.store import module_use
 from placet.store.module_use import ModuleUse

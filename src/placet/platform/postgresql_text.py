@@ -55,7 +55,7 @@ def numbered(sql: str) -> Numbered:
     parts: list[str] = []
     moves: list[tuple[int, int]] = []
     length = longer = 0
-    for kind, start, end in _tokens(sql):
+    for kind, start, end in tokens(sql):
         part = sql[start:end]
         if kind == "parameter":
             name = part[1:]
@@ -75,7 +75,7 @@ def split_statements(script: str) -> Iterator[Statement]:
     start: int | None = None
     words: list[str] = []
     depth = 0
-    for kind, begin, end in _tokens(script):
+    for kind, begin, end in tokens(script):
         if kind in {"space", "comment"}:
             continue
         if start is None:
@@ -94,7 +94,7 @@ def split_statements(script: str) -> Iterator[Statement]:
         yield _statement(script, start, len(script))
 
 
-def _tokens(sql: str) -> Iterator[tuple[str, int, int]]:
+def tokens(sql: str) -> Iterator[tuple[str, int, int]]:
     """Yield kind, start and end of each token: comments nest, and a dollar quote ends where it is repeated."""
     place = 0
     while place < len(sql):

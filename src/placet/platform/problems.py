@@ -25,6 +25,8 @@ class ProblemCode(StrEnum):
     MANIFEST_INVALID = "manifest_invalid"
     ENTRYPOINT_MISSING = "entrypoint_missing"
     SCHEMA_INVALID = "schema_invalid"
+    SCHEMA_UNMET = "schema_unmet"
+    MIGRATION_FAILED = "migration_failed"
     DATABASE_NOT_OFFERED = "database_not_offered"
     IMPORT_FAILED = "import_failed"
     BUILD_FAILED = "build_failed"
@@ -59,6 +61,8 @@ PROBLEM_KINDS: "Mapping[ProblemCode, ProblemKind]" = MappingProxyType(
         ProblemCode.MANIFEST_INVALID: ProblemKind(title="module.toml is not valid", status=422),
         ProblemCode.ENTRYPOINT_MISSING: ProblemKind(title="The module's entry point was not found", status=422),
         ProblemCode.SCHEMA_INVALID: ProblemKind(title="schema.sql is not valid", status=422),
+        ProblemCode.SCHEMA_UNMET: ProblemKind(title="The database is not as schema.sql demands", status=422),
+        ProblemCode.MIGRATION_FAILED: ProblemKind(title="A migration cannot be applied", status=422),
         ProblemCode.DATABASE_NOT_OFFERED: ProblemKind(
             title="The server has no such database for the module", status=422
         ),
@@ -109,6 +113,9 @@ class ModuleProblem(Exception):
         self.position = position
         self.column = column
         self.output = None if output is None else last_bytes(output)
+
+    def __str__(self) -> str:
+        return self.detail
 
     @property
     def kind(self) -> ProblemKind:

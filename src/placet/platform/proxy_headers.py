@@ -3,6 +3,7 @@
 Hop-by-hop headers (RFC 9110 section 7.6.1) end at each hop. The server's own credentials end here.
 """
 
+import re
 from collections.abc import Callable, Iterable, MutableMapping
 from typing import Any
 from urllib.parse import quote, unquote_to_bytes
@@ -20,6 +21,7 @@ _HOP_BY_HOP = frozenset(
 # What a client may not say about itself: the server says it.
 _CLAIMED = frozenset((b"forwarded", b"x-real-ip"))
 _CLAIMED_PREFIX = b"x-forwarded-"
+_TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _ADDED_BY_THE_SERVER = frozenset((b"date", b"server"))
 
 
@@ -103,4 +105,19 @@ def _forwarded(scope: MutableMapping[str, Any], root_path: str, host: bytes) -> 
     ]
     if client:
         headers.append((b"x-forwarded-for", str(client[0]).encode("latin-1")))
+    proto = headers[0][1]
+    said = [b"for=" + _node(str(client[0]) if client else "unknown"), b"proto=" + proto]
+    headers.append((b"forwarded", b";".join([*said, *([b"host=" + _quoted(host)] if host else [])])))
     return headers
+
+
+def _node(address: str) -> bytes:
+    """Write whom a request is from; an IPv6 address has brackets and quotes (RFC 7239 section 6)."""
+    return b'"[' + address.encode("latin-1") + b']"' if ":" in address else address.encode("latin-1")
+
+
+def _quoted(value: bytes) -> bytes:
+    """Write a value as it is where it is a token, else in quotes (RFC 9110 section 5.6.4)."""
+    if _TOKEN.fullmatch(value):
+        return value
+    return b'"' + value.replace(b"\\", b"\\\\").replace(b'"', b'\\"') + b'"'

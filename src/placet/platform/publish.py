@@ -2,7 +2,7 @@
 
 A failure at any step leaves the version before it serving and nothing else behind. What changes outside the staging
 area before the transaction (the schema's new entities, the version's directory) is written to a journal first; after
-a crash :meth:`Publisher.recover` takes it back, or, where the transaction was committed, keeps it.
+a crash :meth:`Publisher.recover` takes it back, or, where the transaction was committed, does what is left of it.
 """
 
 import sqlite3
@@ -15,15 +15,18 @@ import msgspec
 
 from placet.enforcement import Decision, Refused
 from placet.guard import Guard
-from placet.platform.build import Unpacked, compile_module, install_only, measure, open_archive, schema_of
+from placet.platform.build import Unpacked, compile_module, install_only, measure, open_archive
+from placet.platform.changeover import Changeover
 from placet.platform.following import Follower
 from placet.platform.front_ends import FrontEnd
-from placet.platform.journals import Journal, Journals
+from placet.platform.journals import Journals
 from placet.platform.layout import Layout, remove_tree
+from placet.platform.limits import DEFAULT_LIMITS, Limits
 from placet.platform.module_databases import ModuleDatabases
 from placet.platform.module_work import ModuleBusy, ModuleWork, require_held
 from placet.platform.problems import ModuleProblem
 from placet.platform.product import SOFTWARE_UNITS
+from placet.platform.published import ModuleInUse, Published, UnknownVersion, published, unknown_module
 from placet.platform.steps import Step, StepName, Steps
 from placet.platform.supervisor import Supervisor
 from placet.platform.units import UnitCount
@@ -34,43 +37,13 @@ from placet.store.dialects import tell_change
 from placet.store.module_work import Work
 from placet.store.modules import ModuleVersion
 from placet.store.reach import NOT_REACHED
-from placet.store.serving import Serving, ServingState
+from placet.store.serving import ServingState
 
 PUBLISH = "publish"
 KEPT_VERSIONS = 5
 FARM_SECONDS = 60.0
 
 Listener = Callable[[Step], None]
-
-
-class UnknownModule(LookupError):
-    """No module of that name is published."""
-
-
-class ModuleInUse(Exception):
-    """The module is used again; nothing of it was deleted."""
-
-
-class UnknownVersion(LookupError):
-    """No such version of a module is kept."""
-
-
-class Published(msgspec.Struct, frozen=True, kw_only=True):
-    """What publishing or rolling back did, or with ``dry_run`` would do.
-
-    ``units`` are the module's Software Units after it and ``before`` the version that served until then, if any.
-    ``front_ends`` tells how far the other servers of the farm are with it.
-    """
-
-    name: str
-    version: str
-    version_id: str
-    units: int
-    elements: list[dict[str, object]]
-    before: ModuleVersion | None
-    decision: Decision
-    dry_run: bool
-    front_ends: list[Serving]
 
 
 class Publisher:
@@ -85,7 +58,9 @@ class Publisher:
         *,
         kept: int = KEPT_VERSIONS,
         farm_seconds: float = FARM_SECONDS,
+        limits: Limits = DEFAULT_LIMITS,
     ) -> None:
+        self._limits = limits
         self._guard = guard
         self._front_end = front_end
         self._layout = layout
@@ -97,6 +72,14 @@ class Publisher:
         self._farm_seconds = farm_seconds
         self.work = ModuleWork(guard, front_end)
         self.follower = Follower(guard, supervisor, self._versions, front_end, self.work)
+        self._changeover = Changeover(
+            layout,
+            supervisor,
+            self.follower,
+            journals=self._journals,
+            versions=self._versions,
+            databases=self._databases,
+        )
 
     def publish(
         self, archive: bytes, *, actor: str, dry_run: bool = False, listener: Listener | None = None
@@ -142,10 +125,12 @@ class Publisher:
             version, before = self._kept_version(name, wanted)
             with steps.step(StepName.ASK):
                 decision = self._ask(name, version.units)
-            if dry_run:
-                return _published(version, before, decision, dry_run=True)
             with steps.step(StepName.BUILD):
-                self._versions.fetch(version)
+                self._versions.fetch(version, with_data=False)
+            with steps.step(StepName.SCHEMA):
+                self._versions.check_data(version)
+            if dry_run:
+                return published(version, before, decision, dry_run=True)
             with steps.step(StepName.START):
                 worker = self._supervisor.start(self._versions.spec(name, version.id))
             try:
@@ -154,7 +139,7 @@ class Publisher:
             except BaseException:
                 worker.stop()  # where the commit's answer alone was lost, following it brings the version up
                 raise
-            return self._finish(version, before, decision, worker, steps)
+            return self._finish(published(version, before, decision), worker, steps)
 
     def delete(self, name: str, *, actor: str, unused_since: datetime | None = None) -> str | None:
         """Delete a module and give its units back, whatever the license says; ``unused_since``: only if it was unused.
@@ -191,7 +176,9 @@ class Publisher:
         with steps.step(StepName.ASK):
             decision = self._ask(unpacked.package.manifest.name, count.total)
         version = self._version(unpacked, version_id, count, "")
-        return _published(version, self._active(version.module), decision, dry_run=True)
+        before = self._active(version.module)
+        changes = self._changeover.check(unpacked, steps, first=before is None)
+        return published(version, before, decision, changes=changes, notes=self._notes(unpacked), dry_run=True)
 
     def _publish(self, archive: bytes, unpacked: Unpacked, version_id: str, work: Work, steps: Steps) -> Published:
         name = work.module
@@ -205,9 +192,12 @@ class Publisher:
         if before is None:  # what a module of that name may have left is not this one's
             self._versions.put_database_aside(name)
         version = self._version(unpacked, version_id, count, work.actor)
-        with self._prepared(unpacked, version_id, steps, first=before is None) as worker, steps.step(StepName.COMMIT):
+        prepared = self._changeover.prepared(unpacked, version_id, steps, first=before is None)
+        with prepared as ready, steps.step(StepName.COMMIT), ready.data:
             decision = self._commit(work, version, archive)
-        return self._finish(version, before, decision, worker, steps)
+        worker = ready.worker or self._start_committed(work, version, before, steps)
+        done = published(version, before, decision, changes=ready.changes, notes=self._notes(unpacked))
+        return self._finish(done, worker, steps)
 
     def _count(self, unpacked: Unpacked, steps: Steps) -> UnitCount:
         with steps.step(StepName.REQUIREMENTS):
@@ -227,31 +217,6 @@ class Publisher:
         if not decision.allowed:
             raise Refused(decision)
         return decision
-
-    @contextmanager
-    def _prepared(self, unpacked: Unpacked, version_id: str, steps: Steps, *, first: bool) -> Iterator[Worker]:
-        """The schema applied, the files in place and a worker ready; all of it taken back where the body raises."""
-        name = unpacked.package.manifest.name
-        kind = unpacked.package.manifest.database
-        schema, database = schema_of(unpacked) or "", self._databases.of(name, kind)
-        with steps.step(StepName.SCHEMA):
-            created = list(database.check(schema))
-            steps.say(f"{len(created):,} new")
-        worker = None
-        self._journals.begin(Journal(version_id=version_id, module=name, created=created, first=first, database=kind))
-        try:
-            database.apply(schema)
-            self._versions.place(unpacked, name, version_id)
-            with steps.step(StepName.START):
-                worker = self._supervisor.start(self._versions.spec(name, version_id))
-            yield worker
-        except BaseException:
-            if worker is not None:
-                worker.stop()
-            if self._journals.settle(version_id):  # it was committed, and only the database's word of it was lost
-                self.follower.switch(name, version_id)
-            raise
-        self._journals.end(version_id)
 
     def _settle_earlier(self, name: str) -> None:
         """Settle what earlier publishes left; on top of it nothing could be taken back rightly any more."""
@@ -279,19 +244,35 @@ class Publisher:
             tell_change(connection)
         return grant.decision
 
-    def _finish(
-        self, version: ModuleVersion, before: ModuleVersion | None, decision: Decision, worker: Worker, steps: Steps
-    ) -> Published:
+    def _start_committed(
+        self, work: Work, version: ModuleVersion, before: ModuleVersion | None, steps: Steps
+    ) -> Worker:
+        """Start what was committed and had started on a trial database; where it does not, the version before stays."""
+        try:
+            with steps.step(StepName.START):
+                return self._supervisor.start(self._versions.spec(version.module, version.id))
+        except ModuleProblem as problem:
+            told = "It had started on a copy of the data. Its migrations and columns stay, for they are committed"
+            try:
+                assert before is not None  # noqa: S101 - a first version alters nothing
+                self._commit(work, before, None)
+                problem.detail = f"{problem.detail} {told}; {before.version} goes on serving."
+            except (Refused, *NOT_REACHED):
+                self.follower.switch(version.module, version.id)
+                problem.detail = f"{problem.detail} {told}, and so is this version: its start is tried again."
+            raise
+
+    def _finish(self, done: Published, worker: Worker, steps: Steps) -> Published:
         """Switch over to what was committed, here and on the other servers; the version before is drained."""
         with steps.step(StepName.SWITCH):
-            self.follower.switch(version.module, version.id, worker)
+            self.follower.switch(done.name, done.version_id, worker)
             with suppress(*NOT_REACHED):  # else with the next publish, or the next start
-                self._versions.remove_forgotten(version.module)
+                self._versions.remove_forgotten(done.name)
         with steps.step(StepName.FRONT_ENDS):
-            others = self.follower.others(version.module, version.id, within_seconds=self._farm_seconds)
+            others = self.follower.others(done.name, done.version_id, within_seconds=self._farm_seconds)
             serving = sum(item.state is ServingState.SERVING for item in others)
             steps.say(f"{serving:,} of {len(others):,} others serve it" if others else "this server is the only one")
-        return _published(version, before, decision, front_ends=others)
+        return msgspec.structs.replace(done, front_ends=others)
 
     # What is known
 
@@ -315,6 +296,9 @@ class Publisher:
             raise UnknownVersion(f"{what} of {name!r} is kept on this server. There are: {there}.")
         return found[0], active
 
+    def _notes(self, unpacked: Unpacked) -> tuple[str, ...]:
+        return self._limits.notes(unpacked.package.manifest.limits)
+
     def _version(self, unpacked: Unpacked, version_id: str, count: UnitCount, actor: str) -> ModuleVersion:
         manifest = unpacked.package.manifest
         return ModuleVersion(
@@ -330,11 +314,6 @@ class Publisher:
         )
 
 
-def unknown_module(name: str) -> UnknownModule:
-    """The error for a module that is not published."""
-    return UnknownModule(f"No module named {name!r} is published on this server.")
-
-
 @contextmanager
 def _steps(listener: Listener | None) -> Iterator[Steps]:
     """Steps that a problem is told with, where it does not name its own."""
@@ -344,24 +323,3 @@ def _steps(listener: Listener | None) -> Iterator[Steps]:
     except ModuleProblem as problem:
         problem.step = problem.step or steps.current
         raise
-
-
-def _published(
-    version: ModuleVersion,
-    before: ModuleVersion | None,
-    decision: Decision,
-    *,
-    dry_run: bool = False,
-    front_ends: list[Serving] | None = None,
-) -> Published:
-    return Published(
-        name=version.module,
-        version=version.version,
-        version_id=version.id,
-        units=version.units,
-        elements=version.elements,
-        before=before,
-        decision=decision,
-        dry_run=dry_run,
-        front_ends=front_ends or [],
-    )

@@ -96,7 +96,7 @@ class PlatformServer:
         start = functools.partial(start_worker, limits=limits, watch=self._watch)
         self.supervisor = Supervisor(start=start)
         self.databases = ModuleDatabases(guard.database, layout)
-        self.publisher = Publisher(guard, layout, self.supervisor, self.front_end, kept=kept_versions)
+        self.publisher = Publisher(guard, layout, self.supervisor, self.front_end, kept=kept_versions, limits=limits)
         self.follower = self.publisher.follower
         self.obsolete = ObsoleteModules(guard, self.publisher)
         self.instances = Instances(

@@ -6,6 +6,7 @@ https://www.sqlite.org/c3ref/c_alter_table.html lists the actions and what the t
 
 import sqlite3
 
+RECORD = "placet_migrations"  # the table that only Placet writes
 OUTWARD_FUNCTIONS = frozenset(("load_extension", "readfile", "writefile", "edit", "fts3_tokenizer", "lsdir", "zipfile"))
 READING_PRAGMAS = frozenset(
     (
@@ -27,6 +28,14 @@ _CREATING = frozenset(
         sqlite3.SQLITE_REINDEX,
     )
 )
+_CHANGING = frozenset(
+    (
+        *(sqlite3.SQLITE_INSERT, sqlite3.SQLITE_UPDATE, sqlite3.SQLITE_DELETE, sqlite3.SQLITE_ALTER_TABLE),
+        *(sqlite3.SQLITE_DROP_TABLE, sqlite3.SQLITE_DROP_INDEX, sqlite3.SQLITE_DROP_VIEW, sqlite3.SQLITE_DROP_TRIGGER),
+        *(sqlite3.SQLITE_DROP_VTABLE, sqlite3.SQLITE_ANALYZE),
+    )
+)
+_CHECKING_PRAGMAS = frozenset(("quick_check", "foreign_key_check", "integrity_check"))  # ALTER TABLE asks them itself
 _FORBIDDEN_IN_A_QUERY = {
     sqlite3.SQLITE_ATTACH: "ATTACH",
     sqlite3.SQLITE_DETACH: "DETACH",
@@ -72,6 +81,9 @@ class SchemaRules:
     `filled` collects, in lower case, the tables that statements insert into; `refused` names what was denied.
     """
 
+    allowed = "create tables, views, indexes and triggers and insert rows into tables it creates"
+    shorten = "Insert fewer rows."
+
     def __init__(self) -> None:
         self.refused: str | None = None
         self.filled: set[str] = set()
@@ -88,6 +100,8 @@ class SchemaRules:
         return sqlite3.SQLITE_DENY
 
     def _allows(self, action: int, first: str, second: str | None, by: str | None) -> bool:
+        if action == sqlite3.SQLITE_CREATE_TABLE and first.casefold() == RECORD:
+            return False
         if action in _READING or action in _CREATING:
             return True
         if action == sqlite3.SQLITE_FUNCTION:
@@ -101,6 +115,24 @@ class SchemaRules:
             # what a virtual table does behind itself. No statement that inserts can be a DELETE or UPDATE as well.
             return first.startswith("sqlite_") or by is not None or bool(self.filled)
         return action == sqlite3.SQLITE_PRAGMA and _only_reads(first, second)
+
+
+class MigrationRules(SchemaRules):
+    """For a migration: anything in the module's own database, within its transaction, but to the record of migrations.
+
+    It has no rights outside: no ATTACH, no PRAGMA that changes anything, no extension.
+    """
+
+    allowed = "create, alter, fill, change and drop what is the module's own, within the transaction it runs in"
+    shorten = "Change fewer rows at a time."
+
+    def _allows(self, action: int, first: str, second: str | None, by: str | None) -> bool:
+        table = second if action == sqlite3.SQLITE_ALTER_TABLE else first
+        if action not in _READING and (table or "").casefold() == RECORD:
+            return False
+        if action in _CHANGING or (action == sqlite3.SQLITE_PRAGMA and first.casefold() in _CHECKING_PRAGMAS):
+            return True
+        return super()._allows(action, first, second, by)
 
 
 def _only_reads(pragma: str | None, value: str | None) -> bool:

@@ -55,6 +55,12 @@ def split_statements(script: str) -> "Iterator[Statement]":
         yield _statement(script, start, len(script))
 
 
+def tokens(sql: str) -> "Iterator[tuple[str, int, int]]":
+    """Yield kind, start and end of each token; comments are ``space``, and names in quotes ``quoted`` as texts are."""
+    for match in _TOKEN.finditer(sql):
+        yield str(match.lastgroup), match.start(), match.end()
+
+
 def without_parameters(sql: str) -> str:
     """Return the statement with every parameter replaced by NULL."""
     return _TOKEN.sub(lambda match: "NULL" if match.lastgroup == "parameter" else match[0], sql)

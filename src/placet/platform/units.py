@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from placet.platform.manifest import Timer
-    from placet.platform.schema import Entity
+    from placet.platform.schema_files import Entity
 
 SCREENS_DIRECTORY = "screens"
 SCREEN_SUFFIX = ".html"

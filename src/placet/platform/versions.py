@@ -6,11 +6,12 @@ from contextlib import suppress
 import structlog
 
 from placet.guard import Guard
-from placet.platform.build import MODULE, Unpacked, compile_module, install_only, open_archive, schema_of, site_of
+from placet.platform.build import MODULE, Unpacked, compile_module, install_only, open_archive, site_of, wanted_of
 from placet.platform.layout import Layout, remove_empty, remove_tree, sync, sync_tree
 from placet.platform.manifest import read_manifest
 from placet.platform.module_databases import ModuleDatabases
 from placet.platform.problems import ModuleProblem, ProblemCode
+from placet.platform.schema_files import Wanted, read_wanted
 from placet.platform.workers import WorkerSpec
 from placet.store import modules
 from placet.store.modules import ModuleVersion
@@ -56,8 +57,11 @@ class Versions:
         sync(self._layout.versions)
         sync(self._layout.databases)
 
-    def fetch(self, version: ModuleVersion) -> None:
-        """Make the files of a version from its archive, unless they are here. Raises ``ModuleProblem``, ``OSError``."""
+    def fetch(self, version: ModuleVersion, *, with_data: bool = True) -> None:
+        """Make the files of a version from its archive, unless they are here; ``with_data``: bring its database to it.
+
+        Raises ``ModuleProblem``, ``OSError``.
+        """
         if self.has_files(version.module, version.id):
             return
         with self._guard.database.read() as connection:
@@ -71,12 +75,39 @@ class Versions:
                 raise _no_archive(version)
             install_only(unpacked, self._layout.cache)
             compile_module(unpacked)
-            database = self._databases.of(version.module, unpacked.package.manifest.database)
-            database.apply(schema_of(unpacked) or "")
+            if with_data:
+                self._databases.of(version.module, unpacked.package.manifest.database).apply(wanted_of(unpacked))
             self._remove_broken(version)
             self.place(unpacked, version.module, version.id)
         finally:
             remove_tree(staging)
+
+    def check_data(self, version: ModuleVersion) -> None:
+        """See that a version whose files are here can work with the data as they are.
+
+        Raises ``ModuleProblem`` (schema_unmet): migrations are not undone.
+        """
+        directory = self._layout.version(version.module, version.id) / MODULE
+        database = self._databases.of(version.module, read_manifest(directory).database)
+        why = ""
+        try:
+            changes = database.check(Wanted(schema=read_wanted(directory).schema))
+            missing = [*changes.columns, *changes.created]
+            if missing:
+                why = f"the database has no {', '.join(missing[:10])} any more."
+        except ModuleProblem as problem:
+            if problem.code is not ProblemCode.SCHEMA_UNMET:
+                raise
+            why = problem.detail
+        if why:
+            detail = (
+                f"{version.module} {version.version} cannot serve again: {why} Migrations that later versions brought"
+            )
+            raise ModuleProblem(
+                ProblemCode.SCHEMA_UNMET,
+                f"{detail} are not undone by rolling back. Publish a version that fits the data as they are.",
+                step="schema",
+            )
 
     def remove_forgotten(self, name: str) -> None:
         """Remove the files of a module's versions that are recorded no more. What is being published stays."""

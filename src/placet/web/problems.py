@@ -31,7 +31,7 @@ from placet.platform.notifications.settings import TooManyChannels, UnknownChann
 from placet.platform.passwords import UnknownUser, UserDeactivated
 from placet.platform.people import UnknownToken
 from placet.platform.problems import PROBLEM_KINDS, ModuleProblem, ProblemCode
-from placet.platform.publish import UnknownModule, UnknownVersion
+from placet.platform.published import UnknownModule, UnknownVersion
 from placet.platform.saved_queries import UnknownQuery
 from placet.platform.sessions import UnknownSession
 from placet.store.failures import DatabaseDamaged, DatabaseFailed, OutcomeUnknown

@@ -10,7 +10,7 @@ from litestar.params import Parameter
 from litestar.response import Stream
 
 from placet.platform.logs import LogReader
-from placet.platform.publish import unknown_module
+from placet.platform.published import unknown_module
 from placet.platform.server import PlatformServer
 from placet.store import modules
 from placet.web.access import Access, requires

@@ -10,7 +10,8 @@ from litestar.params import JSONBody, RawBody
 from msgspec import Meta
 
 from placet.license.instants import rfc3339
-from placet.platform.publish import Listener, Published, unknown_module
+from placet.platform.publish import Listener
+from placet.platform.published import Published, unknown_module
 from placet.platform.server import PlatformServer
 from placet.platform.units import DEFAULT_WEIGHTS
 from placet.store import module_use, module_work, modules
@@ -151,6 +152,8 @@ def _published(published: Published) -> dict[str, Any]:
         "elements": published.elements,
         "elements_before": [] if published.before is None else published.before.elements,
         "version_before": None if published.before is None else published.before.version,
+        "schema": msgspec.to_builtins(published.changes),
+        "notes": list(published.notes),
         "front_ends": [msgspec.to_builtins(item) for item in published.front_ends],
         "decision": msgspec.to_builtins(published.decision),
         "warnings": notice_members(published.decision.warnings),

@@ -12,7 +12,7 @@ from placet.platform.build import MODULE
 from placet.platform.module_databases import ModuleDatabase
 from placet.platform.problems import ModuleProblem
 from placet.platform.product import TEST_QUERIES
-from placet.platform.publish import unknown_module
+from placet.platform.published import unknown_module
 from placet.platform.query import check_statement
 from placet.platform.saved_queries import SavedQuery, query_names, saved_query
 from placet.platform.server import PlatformServer

@@ -61,6 +61,17 @@ MODULE_ADVICE: Mapping[ProblemCode, Advice] = MappingProxyType(
             "database holds already.",
             "Correct the statement at the line the answer names. A schema may create tables, views and indexes.",
         ),
+        ProblemCode.SCHEMA_UNMET: Advice(
+            "Something is there in the module's database already, and is not as schema.sql of this version says. "
+            "Publishing adds what is missing and changes nothing that is there.",
+            "Write a migration that brings it to what the line of schema.sql demands, as the answer says. An earlier "
+            "version that the data fit no more cannot serve again: migrations are not undone.",
+        ),
+        ProblemCode.MIGRATION_FAILED: Advice(
+            "A file of migrations/ cannot be applied: a statement of it failed or is not allowed there, its name or "
+            "its number will not do, or it was changed after it had been applied.",
+            "Correct the file and line that the answer names. Nothing was changed, and the version before serves.",
+        ),
         ProblemCode.DATABASE_NOT_OFFERED: Advice(
             "The module asks for a kind of database that this server does not have for modules, or may not make, or "
             "that is another than the one its data is in.",
