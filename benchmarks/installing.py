@@ -26,10 +26,14 @@ LIMIT = 10**12
 
 
 class Place(NamedTuple):
-    """Where databases are made. ``postgres`` is a running server, its commits on the disk like SQLite's."""
+    """Where databases are made. ``postgres`` is a running server, its commits on the disk like SQLite's.
+
+    ``small``: with little in them, to see that it works at all.
+    """
 
     directory: Path
     postgres: PostgresServer
+    small: bool = False
 
     def sqlite(self, name: str) -> str:
         """The URL of a SQLite database."""

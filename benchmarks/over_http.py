@@ -19,7 +19,7 @@ BY_THE_ROUTE = "Accept: text/html"
 def cases(place: Place) -> Iterator[Case]:
     """Placet and a transaction for each request, on SQLite, behind the same HTTP server."""
     with ExitStack() as stack:
-        ours, floor = (_server(kind, place.directory / f"http-{kind}", stack) for kind in ("placet", "floor"))
+        ours, floor = (start(kind, place.directory / f"http-{kind}", stack) for kind in ("placet", "floor"))
         by_hand = "bare ASGI and sqlite3, a commit for each"
         name = "metered consumption under a key"
         yield Case(
@@ -30,10 +30,10 @@ def cases(place: Place) -> Iterator[Case]:
         yield Case(f"the same by Litestar's route, {CALLERS} callers", route, _calling(floor), by_hand, per_second=True)
 
 
-def _server(kind: str, directory: Path, stack: ExitStack) -> tuple[str, str]:
-    """Start a server; answers its port and a token."""
+def start(kind: str, directory: Path, stack: ExitStack, *options: str) -> tuple[str, str]:
+    """Start a server of ``serving.py``; answers its port and a token."""
     directory.mkdir()
-    command = [sys.executable, str(HERE / "serving.py"), kind, str(directory)]
+    command = [sys.executable, str(HERE / "serving.py"), kind, str(directory), *options]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     stack.enter_context(process)
     assert process.stdin is not None

@@ -19,6 +19,7 @@ import growth
 import machine
 import memory
 import over_http
+import pages
 import peers
 import plots
 import report
@@ -30,6 +31,7 @@ GROUPS: dict[str, Callable[[Place], Iterator[Case]]] = {
     "SQLite, every commit on the disk": counting.cases_on_sqlite,
     "PostgreSQL, every commit on the disk": counting.cases_on_postgresql,
     "HTTP, SQLite, every commit on the disk": over_http.cases,
+    "Pages of the Service Center, SQLite, a million rows of usage": pages.cases,
     "Peers on Redis, appendfsync always": peers.cases,
 }
 
@@ -39,7 +41,7 @@ def main() -> None:
     arguments = _arguments()
     effort = SMOKE if arguments.smoke else QUICK if arguments.quick else USUAL
     with tempfile.TemporaryDirectory(prefix="placet-bench-") as directory, a_place(Path(directory)) as place:
-        result = _measured(place, effort, arguments)
+        result = _measured(place._replace(small=arguments.smoke), effort, arguments)
     for line in report.terminal(result):
         print(line)
     if arguments.json:

@@ -1,4 +1,4 @@
-"""Servers of one case over HTTP, each in a process of its own: ``python serving.py placet|floor DIRECTORY``.
+"""Servers of one case over HTTP, each in a process of its own: ``python serving.py KIND DIRECTORY``.
 
 Each prints its port and a token, and serves until its standard input ends, by the same HTTP server with the same
 settings. The floor is an ASGI application and ``sqlite3``: every request is a durable transaction of its own.
@@ -18,7 +18,7 @@ import msgspec
 from installing import terms, trust_store
 
 from placet.cli.serving import listening
-from placet.license import SigningKey, TrustStore, issue
+from placet.license import Grant, SigningKey, TrustStore, issue
 from placet.platform.server import PlatformServer
 from placet.store.credentials import Role
 from placet.web.capped_http import CappedHttp
@@ -33,6 +33,38 @@ def placet(directory: Path) -> tuple[Any, str]:
     granted = msgspec.structs.replace(terms(server.guard.status().serial_number), features={})
     server.guard.install(issue(granted, [key]))
     return create_app(server), server.people.create_token("bench", Role.DEVELOPER, actor="bench")[1]
+
+
+def pages(directory: Path, amount: str) -> tuple[Any, str]:
+    """A Platform Server with ``many`` or ``few`` of everything, and a token of an administrator of it."""
+    from planting import FEW, MANY, plant  # noqa: PLC0415
+
+    from placet.web.app import create_app  # noqa: PLC0415
+
+    key = SigningKey.generate()
+    server = PlatformServer.open(directory, TrustStore.from_jwks(trust_store(key)))
+    features = {
+        **{name: Grant(kind="switch") for name in ("run", "debugger", "test_query")},
+        **{name: Grant(kind="limit", limit=20_000) for name in ("software_units", "users")},
+        "front_end_servers": Grant(kind="limit", limit=2),
+        "private_instances": Grant(kind="seats", limit=10),
+        "test_queries": Grant(kind="metered", limit=10**9),
+    }
+    granted = msgspec.structs.replace(terms(server.guard.status().serial_number), features=features)
+    server.guard.install(issue(granted, [key]))
+    plant(server.guard, MANY if amount == "many" else FEW)
+    return create_app(server), server.people.create_token("bench", Role.ADMINISTRATOR, actor="bench")[1]
+
+
+def page_floor(_: Path) -> tuple[Any, str]:
+    """An empty page of the same framework: nobody is asked who it is, nothing is read."""
+    from litestar import Litestar, MediaType, get  # noqa: PLC0415
+
+    @get("/", media_type=MediaType.HTML)
+    async def empty() -> str:
+        return "<!doctype html><html lang=en><title>Empty</title></html>"
+
+    return Litestar([empty], openapi_config=None, logging_config=None), "none"
 
 
 def floor(directory: Path) -> tuple[Any, str]:
@@ -65,11 +97,11 @@ def floor(directory: Path) -> tuple[Any, str]:
     return application, "none"
 
 
-def main(kind: str, directory: str) -> None:
+def main(kind: str, directory: str, *options: str) -> None:
     """Serve."""
     import uvicorn  # noqa: PLC0415
 
-    application, token = {"placet": placet, "floor": floor}[kind](Path(directory))
+    application, token = KINDS[kind](Path(directory), *options)
     listener = listening("127.0.0.1", 0)
     threading.Thread(target=_stop_with_input, daemon=True).start()
     print(listener.getsockname()[1], token, flush=True)
@@ -81,6 +113,8 @@ def _stop_with_input() -> None:
     sys.stdin.read()
     os.kill(os.getpid(), signal.SIGTERM)
 
+
+KINDS = {"placet": placet, "floor": floor, "pages": pages, "page-floor": page_floor}
 
 if __name__ == "__main__":
     main(*sys.argv[1:])

@@ -208,7 +208,10 @@ def test_by_keyboard_alone(browser: Browser, server: ConsoleServer, tmp_path: Pa
     file.write_bytes(server.a_license(features=FEATURES))
     with a_page(browser, server) as page:
         page.goto(SIGN_IN)
-        expect(page.get_by_label("One-time code or token")).to_be_focused()
+        expect(page.get_by_label("User name")).to_be_focused()
+        tab_to(page, page.locator("summary"))
+        page.keyboard.press("Enter")
+        tab_to(page, page.get_by_label("One-time code or token"))
         page.keyboard.type(server.code())
         page.keyboard.press("Enter")
         page.wait_for_url(f"**{OVERVIEW}")
@@ -262,10 +265,11 @@ def test_somebody_not_signed_in_comes_to_sign_in(browser: Browser, server: Conso
     with a_page(browser, server) as page:
         page.goto(OVERVIEW)
         expect(page.get_by_role("status")).to_contain_text("Sign in first.")
+        page.locator("summary").click()
         page.get_by_label("One-time code or token").fill("wrong")
-        page.get_by_role("button", name="Sign in").click()
+        page.get_by_role("button", name="Sign in with it").click()
         expect(page.get_by_role("alert")).to_contain_text("That is no code or token in force.")
         page.get_by_label("One-time code or token").fill(server.token(Role.DEVELOPER))
-        page.get_by_role("button", name="Sign in").click()
+        page.get_by_role("button", name="Sign in with it").click()
         assert page.url == f"{server.url}{OVERVIEW}"
         expect(page.get_by_text("Ask your Service Center administrator.")).to_be_visible()

@@ -69,8 +69,11 @@ def watched(browser: Browser, server: ConsoleServer) -> Iterator[Watched]:
 
 
 @pytest.fixture(scope="module")
-def without_script(browser: Browser, server: ConsoleServer) -> Iterator[Page]:
-    with signed_in(browser, server, java_script_enabled=False) as context:
+def without_script(browser: Browser, server: ConsoleServer, watched: Watched) -> Iterator[Page]:
+    """A page without JavaScript, in the same session."""
+    session = watched.page.context.storage_state()
+    options: dict[str, Any] = {"java_script_enabled": False, "storage_state": session}
+    with browser.new_context(base_url=server.url, **options) as context:
         yield context.new_page()
 
 

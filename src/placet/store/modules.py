@@ -65,6 +65,22 @@ def newest(connection: Connection, most: int) -> list[ModuleVersion]:
     return all_of(ModuleVersion, connection.execute(_active().order_by(*_NEWEST_FIRST).limit(most)))
 
 
+class Listed(msgspec.Struct, frozen=True, kw_only=True):
+    """What a list tells of the version that a module serves; its elements are many, and are not read for it."""
+
+    module: str
+    version: str
+    published_at: datetime
+    published_by: str
+
+
+def listed(connection: Connection) -> list[Listed]:
+    """Answer the version that each module serves, in no order."""
+    columns = [module_versions.c[name] for name in Listed.__struct_fields__]
+    served = modules.join(module_versions, modules.c.active_version == module_versions.c.id)
+    return all_of(Listed, connection.execute(select(*columns).select_from(served)))
+
+
 def active_ids(connection: Connection) -> dict[str, str]:
     """Answer the id of the version each module serves, by the module's name."""
     found = connection.execute(select(modules.c.name, modules.c.active_version))

@@ -155,6 +155,12 @@ def release(connection: Connection, feature: str, holder: str) -> int:
     return freed
 
 
+def amounts_of(connection: Connection, feature: str) -> dict[str, int]:
+    """Answer what each holder holds of a feature."""
+    query = select(allocations.c.holder, allocations.c.amount).where(allocations.c.feature == feature)
+    return {row.holder: row.amount for row in connection.execute(query)}
+
+
 def allocations_of(
     connection: Connection, feature: str, *, most: int = 10_000, after: int = 0, containing: str = ""
 ) -> list[Allocation]:

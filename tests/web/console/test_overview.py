@@ -162,6 +162,28 @@ def test_what_happened_last_is_told_to_administrators(
     assert "What happened last" not in overview(developer).text
 
 
+def test_many_modules_are_shown_by_pages_and_found_by_name(server: ConsoleServer, developer: httpx2.Client) -> None:
+    server.install(features={"software_units": limit(10_000)})
+    for number in range(205):
+        server.publish(f"module-{number:03}", 1)
+    page = overview(developer, MODULES)
+    assert "1 to 100 of 205" in page.text
+    assert len([row for row in page.all("tr") if "data-module" in row.attributes]) == 100
+    assert not page.all("a", rel="prev")
+    page = overview(developer, page.one("a", rel="next").attributes["href"])
+    page = overview(developer, page.one("a", rel="next").attributes["href"])
+    assert "201 to 205 of 205" in page.text
+    assert page.all("tr", data_module="module-204")
+    assert page.one("a", rel="prev").attributes["href"] == f"{MODULES}?page=2"
+    page = overview(developer, f"{MODULES}?find=MODULE-1")
+    assert "1 to 100 of 100" not in page.text  # one page needs no way through it
+    assert page.one("input", name="find").attributes["value"] == "MODULE-1"
+    page = overview(developer, f"{MODULES}?find=%22%3E%3Cb%3E&page=2")
+    assert 'No module has “"><b>” in its name.' in page.text
+    for nonsense in ("0", "-1", "x", "9" * 300, "1e9", "%00", "²"):
+        assert overview(developer, f"{MODULES}?page={nonsense}")
+
+
 def test_one_of_a_kind_is_not_told_in_the_plural(server: ConsoleServer, developer: httpx2.Client) -> None:
     server.install(features={"software_units": limit(20), "users": limit(1)})
     server.publish("hello", 1)

@@ -98,7 +98,7 @@ def test_the_navigation_names_what_somebody_may_see_and_marks_the_page(client: h
         marked = page.one("a", aria_current="page")
         assert (marked.attributes["href"], marked.text) == (view.path, view.title)
         assert page.one("button", popovertarget="navigation")
-        assert page.one("nav").attributes["id"] == "navigation"
+        assert page.one("nav", id="navigation")
     assert read(client.get(AT)).one("a", aria_current="page").text == "Front-ends"
 
 

@@ -1,4 +1,4 @@
-"""Modules: what is published, and who holds Software Units."""
+"""Modules: what is published, and who holds Software Units, the largest holder first."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,13 +7,14 @@ import msgspec
 
 from placet.platform.product import SOFTWARE_UNITS
 from placet.store import modules, usage
-from placet.store.modules import ModuleVersion
+from placet.store.modules import Listed
 from placet.web.access import Access
 from placet.web.console.asking import Asking
+from placet.web.console.paging import Paging
 from placet.web.console.view import Group, View
 from placet.web.console.words import Moment, moment
 
-_MOST_MODULES = 500
+_ON_A_PAGE = 100
 
 
 class ModuleRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,33 +30,33 @@ class ModuleRow(msgspec.Struct, frozen=True, kw_only=True):
 
 def _show(asking: Asking) -> Mapping[str, Any]:
     with asking.server.guard.database.read() as connection:
-        versions = modules.active_versions(connection)
-        held = usage.allocations_of(connection, SOFTWARE_UNITS)
-    rows = _rows(versions, {allocation.holder: allocation.amount for allocation in held})
+        versions = modules.listed(connection)
+        held = usage.amounts_of(connection, SOFTWARE_UNITS)
+    published = {version.module: version for version in versions}
+    find = asking.query("find")
+    names = sorted(
+        (name for name in published.keys() | held.keys() if find.casefold() in name.casefold()),
+        key=lambda name: (-held.get(name, 0), name),
+    )
+    paging = Paging.of(asking, len(names), _ON_A_PAGE)
+    largest = max(held.values(), default=0) or 1
     return {
-        "modules": rows[:_MOST_MODULES],
-        "unseen": max(0, len(rows) - _MOST_MODULES),
-        "units": sum(row.units for row in rows),
+        "rows": [
+            _row(name, held.get(name, 0), largest, published.get(name)) for name in names[paging.first : paging.end]
+        ],
+        "paging": paging,
+        "find": find,
+        "units": sum(held.values()),
     }
 
 
-def _rows(versions: list[ModuleVersion], held: dict[str, int]) -> list[ModuleRow]:
-    """The published modules and whoever else holds Software Units, the largest holder first."""
-    largest = max(held.values(), default=0) or 1
-    published = {version.module: version for version in versions}
-    rows = []
-    for name in published.keys() | held.keys():
-        units, version = held.get(name, 0), published.get(name)
-        row = ModuleRow(name=name, units=units, share=round(100 * units / largest, 3))
-        if version is not None:
-            row = msgspec.structs.replace(
-                row,
-                version=version.version,
-                published=moment(version.published_at),
-                published_by=version.published_by,
-            )
-        rows.append(row)
-    return sorted(rows, key=lambda row: (-row.units, row.name))
+def _row(name: str, units: int, largest: int, version: Listed | None) -> ModuleRow:
+    row = ModuleRow(name=name, units=units, share=round(100 * units / largest, 3))
+    if version is None:
+        return row
+    return msgspec.structs.replace(
+        row, version=version.version, published=moment(version.published_at), published_by=version.published_by
+    )
 
 
 VIEW = View(
