@@ -3,11 +3,15 @@
 from contextlib import suppress
 from datetime import timedelta
 
+from sqlalchemy import insert, update
+
 from builders import DAY, NOW, a_status_list, limit, numeric, switch
 from console_server import ConsoleServer
 from placet.guard import Queued
 from placet.license import Grant
 from placet.store.credentials import Role
+from placet.store.history import day_of
+from placet.store.schema import modules, usage_days, users
 
 EXPIRES = numeric(NOW + 40 * DAY)
 
@@ -110,3 +114,17 @@ def rich(server: ConsoleServer) -> None:
         server.guard.lease("private_instances", "jonas", timedelta(minutes=5), queue=True)
     server.guard.consume("test_queries", 740, key="k")
     server.guard.take_block("test_queries", 100, holder="worker 7")
+    a_history(server)
+
+
+def a_history(server: ConsoleServer) -> None:
+    """Let there have been usage for a month, modules nobody has used since, and users nobody has seen."""
+    today, long_ago = day_of(server.guard.now()), server.guard.now() - 100 * DAY
+    with server.guard.database.write() as connection:
+        for feature, most in (("software_units", 99), ("users", 4), ("private_instances", 1), ("test_queries", 840)):
+            for ago in range(1, 31):
+                peak = most * (40 - ago) // 40
+                row = {"feature": feature, "day": today - ago * DAY, "peak": peak, "total": peak}
+                connection.execute(insert(usage_days).values(samples=1, maximum=100, **row))
+        connection.execute(update(modules).where(modules.c.name < "module-2").values(changed_at=long_ago))
+        connection.execute(update(users).where(users.c.name < "k").values(changed_at=long_ago))

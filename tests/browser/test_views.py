@@ -21,8 +21,10 @@ pytestmark = pytest.mark.browser
 
 WIDTHS = (360, 768, 1440)
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
-EXAMPLES: dict[str, str] = {}
+UNITS = f"{USAGE}/software_units?holder=module-0&unused=1"
+EXAMPLES: dict[str, str] = {f"{USAGE}/{{name:str}}": UNITS}
 PAGES = [EXAMPLES.get(view.path, view.path) for view in VIEWS]
+PAGES += [f"{USAGE}/{name}?unused=1&range=1y" for name in ("users", "private_instances", "test_queries")]
 PUBLIC = [SIGN_IN, "/problems/", "/problems/over_limit", "/problems/nope"]
 
 CONTENT = """() => {

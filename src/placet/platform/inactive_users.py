@@ -19,11 +19,15 @@ SHORTEST = timedelta(days=1)
 
 
 class Inactivity(msgspec.Struct, frozen=True, kw_only=True):
-    """Whom to take for inactive: not seen for ``lasting``, none of ``excluded``, administrators only where said so."""
+    """Whom to take for inactive: not seen for ``lasting``, none of ``excluded``, administrators only where said so.
+
+    Where there is ``only``, nobody but those.
+    """
 
     lasting: timedelta
     excluded: frozenset[str] = frozenset()
     administrators: bool = False
+    only: frozenset[str] | None = None
 
     def __post_init__(self) -> None:
         if self.lasting < SHORTEST:
@@ -79,4 +83,6 @@ class _SeenMeanwhile(Exception):
 
 
 def _is_meant(user: User, inactivity: Inactivity) -> bool:
-    return user.name not in inactivity.excluded and (inactivity.administrators or user.role is not Role.ADMINISTRATOR)
+    if user.name in inactivity.excluded or (inactivity.only is not None and user.name not in inactivity.only):
+        return False
+    return inactivity.administrators or user.role is not Role.ADMINISTRATOR

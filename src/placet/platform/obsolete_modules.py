@@ -22,11 +22,15 @@ MOST_AT_ONCE = 100
 
 
 class Disuse(msgspec.Struct, frozen=True, kw_only=True):
-    """Which modules to take for obsolete: unused for ``lasting``, none of ``excluded``, with timers only if said so."""
+    """Which modules to take for obsolete: unused for ``lasting``, none of ``excluded``, with timers only if said so.
+
+    Where there is ``only``, no others than those.
+    """
 
     lasting: timedelta
     excluded: frozenset[str] = frozenset()
     timers: bool = False
+    only: frozenset[str] | None = None
 
     def __post_init__(self) -> None:
         if self.lasting < SHORTEST:
@@ -54,7 +58,7 @@ class ObsoleteModules:
         self.write()
         with self._guard.database.read() as connection:
             found = module_use.unused_since(connection, self._guard.now() - disuse.lasting)
-        return [use for use in found if use.module not in disuse.excluded and (disuse.timers or not timers_of(use))]
+        return [use for use in found if _is_meant(use, disuse)]
 
     def clean_up(self, disuse: Disuse, *, actor: str) -> list[ModuleUse]:
         """Delete the first :data:`MOST_AT_ONCE` of them; answers those that are deleted.
@@ -75,3 +79,9 @@ class ObsoleteModules:
 def timers_of(use: ModuleUse) -> int:
     """How many timers a module has."""
     return sum(element["kind"] == ElementKind.TIMER for element in use.elements)
+
+
+def _is_meant(use: ModuleUse, disuse: Disuse) -> bool:
+    if use.module in disuse.excluded or (disuse.only is not None and use.module not in disuse.only):
+        return False
+    return disuse.timers or not timers_of(use)

@@ -1,8 +1,8 @@
 """Which published modules are used: when a request for each was last served, and which have been of no use for long."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from sqlalchemy import ColumnElement, Connection, and_, case, or_, select, update
@@ -50,6 +50,21 @@ def unused_since(connection: Connection, since: datetime) -> list[ModuleUse]:
     return all_of(
         ModuleUse, connection.execute(query.where(_unused(since)).order_by(last, ByCodePoint(modules.c.name)))
     )
+
+
+class Use(NamedTuple):
+    """The version a module serves, and when a request for it was last served."""
+
+    version: str
+    published_at: datetime
+    last_served_at: datetime | None
+
+
+def uses_of(connection: Connection, names: Iterable[str]) -> dict[str, Use]:
+    """Answer the use of the modules of some names, by those that there are."""
+    query = select(modules.c.name, module_versions.c.version, module_versions.c.published_at, modules.c.last_served_at)
+    query = query.join(module_versions, modules.c.active_version == module_versions.c.id)
+    return {row[0]: Use(*row[1:]) for row in connection.execute(query.where(modules.c.name.in_(list(names))))}
 
 
 def last_served(connection: Connection) -> dict[str, datetime]:

@@ -173,6 +173,13 @@ def allocations_of(
     return all_of(Allocation, connection.execute(query.limit(most).offset(after)))
 
 
+def allocations_after(connection: Connection, feature: str, holder: str, *, most: int) -> list[Allocation]:
+    """Answer who holds what of a feature, in the order of the names' index, beginning after one."""
+    found = and_(allocations.c.feature == feature, allocations.c.holder > holder)
+    query = select(allocations).where(found).order_by(allocations.c.holder)
+    return all_of(Allocation, connection.execute(query.limit(most)))
+
+
 def holders_of(connection: Connection, feature: str, *, containing: str = "") -> int:
     """Answer how many hold something of a feature."""
     query = select(func.count()).select_from(allocations).where(_named(feature, containing))

@@ -1,6 +1,6 @@
 """The users of the server. A deactivated user holds no seat; the seat itself is an allocation of ``users``."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 import msgspec
@@ -54,6 +54,11 @@ def find_user(connection: Connection, name: str) -> User | None:
     if not may_be_stored(name):
         return None
     return one_of(User, connection.execute(select(users).where(users.c.name == name)))
+
+
+def users_named(connection: Connection, names: Iterable[str]) -> list[User]:
+    """Answer the users of some names."""
+    return all_of(User, connection.execute(select(users).where(users.c.name.in_(list(names)))))
 
 
 class Counts(msgspec.Struct, frozen=True):

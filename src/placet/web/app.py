@@ -16,6 +16,7 @@ from placet import __version__
 from placet.platform.server import PlatformServer
 from placet.web.access import Access, guard_access, requires
 from placet.web.api.clean_up import clean_up_modules
+from placet.web.api.exports import ExportController
 from placet.web.api.features import FeatureController
 from placet.web.api.front_ends import FrontEndController, OperationController
 from placet.web.api.instances import DebugController, RunController
@@ -38,6 +39,7 @@ from placet.web.problems import answer_problem
 API: list[Any] = [
     LicenseController,
     FeatureController,
+    ExportController,
     MeterController,
     BlockController,
     SeatController,

@@ -11,12 +11,15 @@ from builders import TRUST
 from placet.platform.server import PlatformServer
 from placet.web.access import Access
 from placet.web.app import create_app
+from placet.web.console import VIEWS
 
 PUBLIC = {
     *("/healthz", "/readyz", "/metrics", "/schema", "/schema/{path:str}", "/schema/openapi.json"),
     "/",  # leads to the Service Center
     *("/problems", "/problems/{code:str}"),
     *("/service-center/sign-in", "/service-center/static/{name:str}"),
+    "/service-center/set-password",  # with a link's secret
+    *(f"{view.path}/{change.path}" for view in VIEWS for change in view.changes),  # GET alone: leads back to the view
     "/service-center/license",  # GET alone: leads from the address of an upload's answer to its page
 }
 ADMINISTRATORS = {
@@ -43,6 +46,14 @@ ADMINISTRATORS = {
     ("DELETE", "/api/v1/features/{name:str}/seat-rules"),
     ("GET", "/api/v1/blocks"),
     ("POST", "/api/v1/blocks/{block_id:int}/settle"),
+    ("POST", "/api/v1/users/{name:str}/password-link"),
+    *(("GET", f"/api/v1/notifications/{name}") for name in ("channels", "deliveries", "rules")),
+    ("POST", "/api/v1/notifications/channels"),
+    *((method, "/api/v1/notifications/channels/{channel_id:int}") for method in ("PUT", "DELETE")),
+    ("POST", "/api/v1/notifications/channels/{channel_id:int}/test"),
+    ("PUT", "/api/v1/notifications/rules"),
+    *(("POST", f"/service-center/credentials/{name}") for name in ("password-link", "revoke", "token")),
+    *(("POST", f"/service-center/usage/{{name:str}}/{name}-clean-up") for name in ("modules", "users")),
 }
 
 
@@ -80,7 +91,7 @@ def test_the_public_routes_are_these(application: Litestar) -> None:
         for method, path, handler in handlers(application)
         if handler.opt["access"] is Access.PUBLIC and method != "GET"
     }
-    assert changing == {("POST", "/service-center/sign-in")}
+    assert changing == {("POST", "/service-center/sign-in"), ("POST", "/service-center/set-password")}
 
 
 def test_the_administrators_routes_are_these(application: Litestar) -> None:

@@ -19,6 +19,7 @@ EVERYBODYS = [
     *(("GET", f"/api/v1/{name}") for name in ("license", "license/request", "license/history", "features", "modules")),
     *(("GET", f"/api/v1/{name}") for name in ("runs", "debug-sessions", "features/users/usage", "modules/none")),
     ("GET", "/api/v1/features/users/usage/holders/maria"),
+    *(("GET", f"/api/v1/exports/{name}") for name in ("usage", "features/users/history", "features/users/holders")),
     ("GET", "/api/v1/features/users/usage/holder"),
     *(("GET", f"/api/v1/{kind}/{NOBODYS_ID}") for kind in ("runs", "debug-sessions")),
     *(("DELETE", f"/api/v1/{kind}/{NOBODYS_ID}") for kind in ("runs", "debug-sessions")),

@@ -37,7 +37,7 @@ class FeatureController(Controller):
         ``points`` are hours or days, as ``resolution`` says; ``history`` is the highest usage of each of the newest
         hours; ``trend`` says when the limit is reached if it goes on like that.
         """
-        status = _status(server, name)
+        status = known_feature(server, name)
         now = server.guard.now()
         first, end = period(since, until, now)
         with server.guard.database.read() as connection:
@@ -81,7 +81,7 @@ _MEASURES = {"seats": "most_held", "metered": "consumed"}
 
 
 def _of_holder(server: PlatformServer, name: str, holder: str, since: str | None, until: str | None) -> dict[str, Any]:
-    kind = _status(server, name).features[name].kind
+    kind = known_feature(server, name).features[name].kind
     first, end = period(since, until, server.guard.now())
     ask = holders.day_history if kind in _MEASURES else holders.holder_history
     with server.guard.database.read() as connection:
@@ -90,12 +90,12 @@ def _of_holder(server: PlatformServer, name: str, holder: str, since: str | None
     return members | holder_members(days, first, end)
 
 
-def _status(server: PlatformServer, feature: str) -> Status:
-    """Answer the license as it stands, for a feature there is."""
+def known_feature(server: PlatformServer, feature: str) -> Status:
+    """Answer the license as it stands, for a feature there is; raises :class:`Problem` (404) for another."""
     server.notice()
     status = server.guard.status()
     if feature not in status.features:
         known = ", ".join(status.features)
-        detail = f"There is no feature {feature!r}. There are: {known}."
+        detail = f"There is no feature {feature[:80]!r}. There are: {known}."
         raise Problem("unknown_feature", title="No such feature", status=404, detail=detail)
     return status

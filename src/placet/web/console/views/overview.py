@@ -4,8 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import msgspec
+from sqlalchemy import Connection
 
 from placet.store import audit, modules, users
+from placet.store.audit import AuditEvent
 from placet.web.access import Access
 from placet.web.console.asking import Asking
 from placet.web.console.events import event_words
@@ -36,7 +38,7 @@ def _show(asking: Asking) -> Mapping[str, Any]:
         newest = modules.newest(connection, _MOST_NEWEST)
         published = modules.count(connection)
         people = users.counts(connection)
-        events = audit.events(connection, most=_MOST_EVENTS) if asking.caller.is_administrator else []
+        events = _latest(connection) if asking.caller.is_administrator else []
     front_ends = server.front_ends()
     registered = sum(item.registered for item in front_ends)
     figures = (
@@ -65,6 +67,12 @@ def _show(asking: Asking) -> Mapping[str, Any]:
         "newest": newest,
         "events": [(moment(event.at), event_words(event), event.actor, event.subject) for event in events],
     }
+
+
+def _latest(connection: Connection) -> list[AuditEvent]:
+    """The newest events, but those of usage, which go with the others."""
+    found = audit.events(connection, most=4 * _MOST_EVENTS)
+    return [event for event in found if not event.event.startswith("usage.")][:_MOST_EVENTS]
 
 
 VIEW = View(
