@@ -1,5 +1,6 @@
 import os
 import signal
+import socket
 import threading
 from pathlib import Path
 
@@ -69,16 +70,14 @@ def test_the_adapter_ends_with_the_worker(tmp_path: Path, how: str) -> None:
     worker = start_worker(spec_for(write_module(tmp_path / "module", APP), tmp_path, debug=True))
     assert worker.debugger is not None
     assert worker.debugger.host == "127.0.0.1"
-    group = worker._debugger_group
-    assert group is not None
     try:
         if how == "kill":
             os.kill(worker.pid, signal.SIGKILL)
             worker.wait(10)
-            assert_adapter_gone(group, worker.debugger.port)
+            assert_adapter_gone(worker.guardian, worker.debugger.port)
     finally:
         worker.stop()
-    assert_adapter_gone(group, worker.debugger.port)
+    assert_adapter_gone(worker.guardian, worker.debugger.port)
 
 
 def test_a_worker_paused_at_a_breakpoint_ends_with_the_server_too(tmp_path: Path) -> None:
@@ -95,8 +94,7 @@ def test_a_worker_paused_at_a_breakpoint_ends_with_the_server_too(tmp_path: Path
             answers: list[type] = []
             requesting.start()
             editor.event("stopped")
-            with Path(os.devnull).open("wb") as nothing:
-                os.dup2(nothing.fileno(), worker._lifeline)  # what the worker sees when the server is killed
+            worker._guarded._lifeline.shutdown(socket.SHUT_RDWR)  # what its guardian sees when the server is killed
             assert is_gone(worker.pid)
             requesting.join()
         assert issubclass(answers[0], httpx2.TransportError)

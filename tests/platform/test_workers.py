@@ -278,7 +278,7 @@ sys.path[:0] = {path!r}
 from platform_support.workers import spec_for
 from placet.platform.workers import start_worker
 worker = start_worker(spec_for(Path({module!r}), Path({logs!r}), debug={debug!r}))
-group = worker._debugger_group or 0
+group = worker.guardian or 0
 print(worker.pid, group, worker.debugger.port if worker.debugger else 0, worker.socket_path, flush=True)
 time.sleep(600)
 """

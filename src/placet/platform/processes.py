@@ -1,26 +1,32 @@
 """Child processes for work the server must not do itself: bounded in time, output and environment.
 
-A child gets a process group of its own, so that what it started ends with it, and nothing of the server's
+A child is held by a guardian, so that what it started ends with it, whatever that is, and gets nothing of the server's
 environment but what a program needs to find its interpreter, language and time zone.
 """
 
 import contextlib
+import errno
 import os
 import selectors
 import shutil
-import signal
+import socket
 import subprocess
+import sys
 import tempfile
 import time
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from placet.platform import guardian
+
 if TYPE_CHECKING:
     import re
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
+    from typing import IO
 
+_LAST_SECONDS = 15.0  # more than a guardian takes at most
 PASSED_ON = ("PATH", "LANG", "TZ")
 _OUTPUT_KEPT = 64 * 1024
 _CHUNK = 64 * 1024
@@ -62,7 +68,7 @@ def run_bounded(
     given: bytes = b"",
     max_result_bytes: int = 1024 * 1024,
 ) -> Finished:
-    """Run a program and kill its whole group at the end, at the latest after `timeout_seconds`.
+    """Run a program and kill all it has started at the end, at the latest after `timeout_seconds`.
 
     It reads `given` from standard input. The number of the descriptor for its result is added as the last argument,
     so that what it prints cannot be taken for a result; with `max_result_bytes` 0 there is no result and no argument.
@@ -73,41 +79,87 @@ def run_bounded(
         with tempfile.TemporaryFile() as source:
             source.write(given)
             source.seek(0)
-            process = subprocess.Popen(
-                [*_with_parent(arguments[0]), *arguments, *map(str, passed)],
-                cwd=directory,
-                env=dict(environment),
-                stdin=source,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                pass_fds=passed,
-                start_new_session=True,
+            guarded = start_guarded(
+                [*arguments, *map(str, passed)],
+                directory=directory,
+                environment=environment,
+                source=source,
+                passed=passed,
             )
     except BaseException:
         os.close(result_read)
         raise
     finally:
         os.close(result_write)
-    return _collect(process, result_read, time.monotonic() + timeout_seconds, max_result_bytes)
+    return _collect(guarded, result_read, time.monotonic() + timeout_seconds, max_result_bytes)
 
 
-def _with_parent(program: str) -> tuple[str, ...]:
-    """Have the kernel kill what is started when the server is gone, by `kill -9` too (PR_SET_PDEATHSIG, prctl(2)).
+class Guarded:
+    """A program and its guardian, which has started it in a session of its own.
 
-    setpriv is of util-linux, which every Debian has. A program that is not there is left to `Popen`, which says so.
+    ``process`` is the guardian's: its pipes and its end are the program's.
     """
-    setpriv = shutil.which("setpriv") if shutil.which(program) else None
-    return () if setpriv is None else (setpriv, "--pdeathsig", "KILL", "--")
+
+    def __init__(self, process: "subprocess.Popen[bytes]", lifeline: socket.socket) -> None:
+        self.process = process
+        self._lifeline = lifeline
+
+    def told_pid(self) -> int:
+        """Answer the process id of the program, and the guardian's own where it has ended without telling."""
+        with contextlib.suppress(OSError):
+            told = self._lifeline.recv(32)
+            if told:
+                return int(told)
+        return self.process.pid
+
+    def end(self) -> None:
+        """Have everything killed that the program has started, and itself; returns when all of it is gone."""
+        self._lifeline.close()
+        try:
+            self.process.wait(_LAST_SECONDS)
+        except subprocess.TimeoutExpired:  # somebody has stopped the guardian, or what it kills does not die
+            self.process.kill()
+            self.process.wait()
 
 
-def end_group(leader: int, number: signal.Signals = signal.SIGKILL) -> None:
-    """Signal every process of the group that `leader` began; a group that is gone already is fine."""
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(leader, number)
+def start_guarded(
+    arguments: "Sequence[str]",
+    *,
+    directory: "Path",
+    environment: "Mapping[str, str]",
+    source: "IO[bytes]",
+    passed: "tuple[int, ...]",
+    home: "Path | None" = None,
+) -> Guarded:
+    """Start a program under a guardian that ends with it or with this process, and all it has started with both.
+
+    It reads ``source``; what it prints, errors included, is in a pipe. The guardian removes ``home`` when this process
+    is gone. Raises ``FileNotFoundError`` for a program that is not there.
+    """
+    if shutil.which(arguments[0]) is None:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), arguments[0])
+    lifeline, held = socket.socketpair()
+    try:
+        process = subprocess.Popen(
+            [sys.executable, "-I", "-S", guardian.__file__, str(held.fileno()), str(home or ""), *arguments],
+            cwd=directory,
+            env=dict(environment),
+            stdin=source,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            pass_fds=(*passed, held.fileno()),
+            start_new_session=True,
+        )
+    except BaseException:
+        lifeline.close()
+        raise
+    finally:
+        held.close()
+    return Guarded(process, lifeline)
 
 
-def _collect(process: "subprocess.Popen[bytes]", result_read: int, deadline: float, max_result: int) -> Finished:
-    output, result = bytearray(), bytearray()
+def _collect(guarded: Guarded, result_read: int, deadline: float, max_result: int) -> Finished:
+    output, result, process = bytearray(), bytearray(), guarded.process
     assert process.stdout is not None  # noqa: S101 - PIPE was asked for
     try:
         sinks = {process.stdout.fileno(): _keep_last(output), result_read: result.extend}
@@ -117,10 +169,9 @@ def _collect(process: "subprocess.Popen[bytes]", result_read: int, deadline: flo
                 process.wait(max(0.0, deadline - time.monotonic()))
         timed_out = process.poll() is None and len(result) <= max_result
     finally:
-        end_group(process.pid)
+        guarded.end()
         process.stdout.close()
         os.close(result_read)
-        process.wait()
     overflowed = len(result) > max_result
     return Finished(
         returncode=process.returncode,

@@ -1,9 +1,7 @@
 """Serves one module version on a Unix socket. Run as a script, in a process of its own.
 
-Reads `WorkerOrders` as JSON from standard input. The last three arguments are descriptors: one to report `Readiness`
-on, one that ends when the server ends, and one on which the server says when to run which timer. With the server this
-process and all it started must go, even if the server was killed and could say nothing: so a thread waits for the end
-of that pipe.
+Reads `WorkerOrders` as JSON from standard input. The last two arguments are descriptors: one to report `Readiness`
+on, and one on which the server says when to run which timer.
 """
 
 import asyncio
@@ -11,11 +9,8 @@ import contextlib
 import logging
 import os
 import resource
-import shutil
-import signal
 import socket
 import sys
-import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -56,13 +51,12 @@ class WorkerOrders(msgspec.Struct, frozen=True, kw_only=True):
 class Readiness(msgspec.Struct, frozen=True, kw_only=True):
     """The application has started and the socket accepts, or why not; before that, that it is `waiting` for an editor.
 
-    `debugger` is host and port of the debug adapter, `debugger_group` the process group it runs in.
+    `debugger` is host and port of the debug adapter.
     """
 
     failure: Failure | None = None
     waiting: bool = False
     debugger: tuple[str, int] | None = None
-    debugger_group: int | None = None
 
 
 class _Server(uvicorn.Server):
@@ -106,37 +100,13 @@ class _Application:
             raise
 
 
-def watch_server(lifeline: int, groups: list[int], home: Path) -> None:
-    """As soon as the server is gone, remove the private directory and end the groups, this process' own last."""
-
-    def wait() -> None:
-        with contextlib.suppress(OSError):
-            while os.read(lifeline, 1):
-                pass
-        shutil.rmtree(home, ignore_errors=True)
-        for group in [*groups, os.getpid()]:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(group, signal.SIGKILL)
-
-    thread = threading.Thread(target=wait, name="server watch", daemon=True)
-    # A debugger that has stopped the module must not stop this thread.
-    thread.pydev_do_not_trace = True  # type: ignore[attr-defined]
-    thread.is_pydev_daemon_thread = True  # type: ignore[attr-defined]
-    thread.start()
-
-
-def listen_for_debugger() -> tuple[tuple[str, int], int]:
-    """Start the debug adapter; return its address and its process group.
-
-    The adapter leaves this group for a session of its own, led by the process that debugpy started.
-    """
+def listen_for_debugger() -> tuple[str, int]:
+    """Start the debug adapter, which leaves this process group, and return its address."""
     import debugpy  # noqa: PLC0415, T100 - costs half a second, and only debug sessions need it
-    from debugpy.server import api  # noqa: PLC0415
 
     debugpy.configure(subProcess=False)
     host, port = debugpy.listen(("127.0.0.1", 0))  # noqa: T100 - the debugger is what was asked for
-    adapter: Any = api._adapter_process  # noqa: SLF001 - debugpy offers no other way to know it
-    return (str(host), int(port)), int(adapter.pid)
+    return str(host), int(port)
 
 
 def wait_for_editor() -> None:
@@ -212,19 +182,16 @@ def limit(orders: WorkerOrders) -> None:
 def main() -> None:
     """Serve as ordered; ends with status 1 when the module could not be started."""
     orders = msgspec.json.decode(sys.stdin.buffer.read(), type=WorkerOrders)
-    report_to, lifeline, timers = (int(argument) for argument in sys.argv[-3:])
-    for descriptor in (report_to, lifeline, timers):
+    report_to, timers = (int(argument) for argument in sys.argv[-2:])
+    for descriptor in (report_to, timers):
         os.set_inheritable(descriptor, False)
     sys.argv[:] = [orders.entrypoint]
     limit(orders)
-    groups: list[int] = []
-    watch_server(lifeline, groups, Path(orders.socket_path).parent)
-    address, group = listen_for_debugger() if orders.debug else (None, None)
-    groups += [group] if group else []
+    address = listen_for_debugger() if orders.debug else None
     failed = False
 
     def tell(failure: Failure | None = None, *, waiting: bool = False) -> None:
-        readiness = Readiness(failure=failure, waiting=waiting, debugger=address, debugger_group=group)
+        readiness = Readiness(failure=failure, waiting=waiting, debugger=address)
         with os.fdopen(report_to, "wb", closefd=not waiting) as file:
             file.write(msgspec.json.encode(readiness) + b"\n")
 

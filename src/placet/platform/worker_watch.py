@@ -1,11 +1,13 @@
 """Looks after what workers use, and ends those that pass their limits.
 
-Each look reads `/proc` once for all workers. A worker's processes are those of the session it leads. Their resident
-pages are added up; only where that sum is too much are they counted exactly, each shared page by its share, so that a
-module that forks is not charged twice for what its processes share (proc(5): `smaps_rollup`, `Pss`).
+Each look reads `/proc` once for all workers. A worker's processes are those below its guardian, whatever group or
+session they are in. Their resident pages are added up; only where that sum is too much are they counted exactly, each
+shared page by its share, so that a module that forks is not charged twice for what its processes share (proc(5):
+`smaps_rollup`, `Pss`).
 """
 
 import os
+import signal
 import threading
 from collections import defaultdict
 from collections.abc import Iterable
@@ -33,14 +35,16 @@ class Watched(Protocol):
     """A worker, as the watch sees it."""
 
     pid: int
+    guardian: int
     limits: Limits
     usage: Usage | None
+    members: "tuple[Member, ...]"
 
     def is_alive(self) -> bool:
         """Whether its first process runs."""
 
-    def end(self, reason: str, groups: Iterable[int]) -> None:
-        """End it by force, with the process groups that it consists of."""
+    def end(self, reason: str) -> None:
+        """End it by force, with all its processes."""
 
 
 class WorkerWatch:
@@ -60,35 +64,64 @@ class WorkerWatch:
         with self._lock:
             self._workers = {worker for worker in self._workers if worker.is_alive()}
             workers = list(self._workers)
-        sessions = _sessions({worker.pid for worker in workers}) if workers else {}
+        trees = _trees({worker.guardian for worker in workers}) if workers else {}
         for worker in workers:
-            members = sessions.get(worker.pid, [])
+            members = trees.get(worker.guardian, [])
             if members and worker.is_alive():
+                worker.members = tuple(members)
                 worker.usage = _used(worker.pid, members)
                 reason = _passed(worker.usage, worker.limits, members)
                 if reason is not None:
-                    worker.end(reason, {member.group for member in members})
+                    worker.end(reason)
 
 
-class _Member(msgspec.Struct, frozen=True):
+class Member(msgspec.Struct, frozen=True):
+    """A process, known by its number and when it was started; ``resident`` is in bytes."""
+
     pid: int
-    group: int
+    started: int
     resident: int
 
 
-def _sessions(leaders: set[int]) -> dict[int, list[_Member]]:
-    found: dict[int, list[_Member]] = defaultdict(list)
+def end_members(members: Iterable[Member]) -> None:
+    """Kill those of the processes that are still there, for where their guardian is not."""
+    for member in members:
+        with suppress(OSError):
+            now = _fields(Path(f"/proc/{member.pid}"))
+            if int(now[19]) == member.started:
+                os.kill(member.pid, signal.SIGKILL)
+
+
+def _trees(guardians: set[int]) -> dict[int, list[Member]]:
+    members: dict[int, Member] = {}
+    children: dict[int, list[int]] = defaultdict(list)
     for process in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):  # it has just ended
-            # After the name in parentheses, which may hold anything: state, parent, group, session, … resident pages.
-            fields = (process / "stat").read_bytes().rpartition(b")")[2].split()
-            session = int(fields[3])
-            if session in leaders and fields[0] != b"Z":
-                found[session].append(_Member(int(process.name), int(fields[2]), int(fields[21]) * _PAGE))
+            fields = _fields(process)
+            pid = int(process.name)
+            children[int(fields[1])].append(pid)
+            if fields[0] != b"Z":
+                members[pid] = Member(pid, int(fields[19]), int(fields[21]) * _PAGE)
+    found: dict[int, list[Member]] = {}
+    for guardian in guardians:
+        below, waiting = [], [guardian]
+        while waiting:
+            next_ = children.get(waiting.pop(), [])
+            below += next_
+            waiting += next_
+        found[guardian] = [members[pid] for pid in below if pid in members]
     return found
 
 
-def _used(leader: int, members: list[_Member]) -> Usage:
+def _fields(process: Path) -> list[bytes]:
+    """Return what is known of a process, after its name in parentheses, which may hold anything.
+
+    State, parent, group, session, …, at 19 when it was started, at 21 its resident pages (proc(5)).
+    """
+    return (process / "stat").read_bytes().rpartition(b")")[2].split()
+
+
+def _used(leader: int, members: list[Member]) -> Usage:
     files = 0
     with suppress(OSError):
         files = sum(1 for _ in Path(f"/proc/{leader}/fd").iterdir())
@@ -96,7 +129,7 @@ def _used(leader: int, members: list[_Member]) -> Usage:
     return Usage(memory=memory, processes=len(members), open_files=files)
 
 
-def _passed(usage: Usage, limits: Limits, members: list[_Member]) -> str | None:
+def _passed(usage: Usage, limits: Limits, members: list[Member]) -> str | None:
     if usage.memory > limits.memory:
         memory = sum(map(_proportional, members))
         if memory > limits.memory:
@@ -108,7 +141,7 @@ def _passed(usage: Usage, limits: Limits, members: list[_Member]) -> str | None:
     return None
 
 
-def _proportional(member: _Member) -> int:
+def _proportional(member: Member) -> int:
     try:
         for line in Path(f"/proc/{member.pid}/smaps_rollup").read_bytes().splitlines():
             if line.startswith(b"Pss:"):

@@ -11,7 +11,6 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
@@ -21,12 +20,12 @@ from placet.platform.failures import Failure
 from placet.platform.limits import DEFAULT_LIMITS, AskedLimits, Limits
 from placet.platform.manifest import Timer
 from placet.platform.problems import ModuleProblem, ProblemCode
-from placet.platform.processes import bare_environment, end_group
+from placet.platform.processes import Guarded, bare_environment, start_guarded
 from placet.platform.timer_channel import TimerChannel
 from placet.platform.timers import Schedule
 from placet.platform.websocket_proxy import MAX_MESSAGE_BYTES
 from placet.platform.worker_child import Readiness, WorkerOrders
-from placet.platform.worker_watch import Usage, WorkerWatch
+from placet.platform.worker_watch import Member, Usage, WorkerWatch, end_members
 
 READY_TIMEOUT_SECONDS = 30.0
 # AF_UNIX holds 108 bytes with the final zero; the name of the socket and some room come on top of the directory.
@@ -71,31 +70,31 @@ class Worker:
     def __init__(
         self,
         spec: WorkerSpec,
-        process: "subprocess.Popen[bytes]",
+        guarded: Guarded,
         home: Path,
         *,
-        lifeline: int,
         limits: Limits,
         timers: TimerChannel,
     ) -> None:
-        assert process.stdout is not None  # noqa: S101 - start_worker asked for the pipe
+        assert guarded.process.stdout is not None  # noqa: S101 - it is always a pipe
         self.spec = spec
         self.limits = limits
         self.usage: Usage | None = None
         self.ended_because: str | None = None
-        self.pid = process.pid
+        self.pid = guarded.told_pid()
+        self.guardian = guarded.process.pid
+        self.members: tuple[Member, ...] = ()
         self.socket_path = home / "http.sock"
         self.debugger: DebugAddress | None = None
         self.is_waiting = False
         self.problem: ModuleProblem | None = None
-        self._process = process
+        self._guarded = guarded
+        self._process = guarded.process
         self._home = home
-        self._lifeline = lifeline
         self._timers = timers
-        self._debugger_group: int | None = None
         self._stopping = threading.Lock()
         self._stopped = False
-        self._pump = logs.LogPump(process.stdout, spec.log_path)  # type: ignore[arg-type]
+        self._pump = logs.LogPump(guarded.process.stdout, spec.log_path)  # type: ignore[arg-type]
         self._pump.start()
 
     def is_alive(self) -> bool:
@@ -108,14 +107,13 @@ class Worker:
             return self._process.wait(timeout_seconds)
         return None
 
-    def end(self, reason: str, groups: Iterable[int]) -> None:
-        """End the process and those groups by force, because it `reason` ("used 2 GiB of the 1 GiB …")."""
+    def end(self, reason: str) -> None:
+        """End the process and all it started by force, because it `reason` ("used 2 GiB of the 1 GiB …")."""
         with self._stopping:
             if self._stopped or self.ended_because is not None:
                 return
             self.ended_because = f"It {reason}, and was ended."
-            for group in groups:
-                end_group(group)
+            self._process.send_signal(signal.SIGHUP)
             logs.note(self.spec.log_path, self.ended_because)
 
     def stop(self, grace_seconds: float | None = None) -> None:
@@ -126,14 +124,11 @@ class Worker:
                 return
             ran = self.is_alive()
             if ran and grace > 0:
-                end_group(self.pid, signal.SIGTERM)
+                self._process.send_signal(signal.SIGTERM)
                 self.wait(grace)
-            end_group(self.pid)
-            self._process.wait()
-            # An adapter whose worker crashed long ago has ended by itself, and its number may belong to another.
-            if ran and self._debugger_group is not None:
-                end_group(self._debugger_group)
-            os.close(self._lifeline)
+            self._guarded.end()
+            if self._process.returncode == -signal.SIGKILL:  # it may be the guardian that was killed
+                end_members(self.members)
             self._timers.close()
             self._pump.join(timeout=1)
             shutil.rmtree(self._home, ignore_errors=True)
@@ -168,7 +163,6 @@ class Worker:
             readiness = msgspec.json.decode(told or b"", type=Readiness)
         except msgspec.DecodeError:
             raise self._no_report(timed_out=told is None, timeout_seconds=timeout_seconds) from None
-        self._debugger_group = readiness.debugger_group
         if readiness.failure is not None:
             raise self._failed(readiness.failure)
         if readiness.debugger is not None:
@@ -230,21 +224,18 @@ def start_worker(
     spec.log_path.parent.mkdir(parents=True, exist_ok=True)
     home = _private_directory()
     report_read, report_write = os.pipe()
-    lifeline_read, lifeline_write = os.pipe()
     timers, timers_in_child = socket.socketpair()
     try:
-        process = _spawn(spec, home, limits, python, (report_write, lifeline_read, timers_in_child.fileno()))
+        guarded = _spawn(spec, home, limits, python, (report_write, timers_in_child.fileno()))
     except BaseException:
         timers.close()
         os.close(report_read)
-        os.close(lifeline_write)
         shutil.rmtree(home, ignore_errors=True)
         raise
     finally:
         os.close(report_write)
-        os.close(lifeline_read)
         timers_in_child.close()
-    worker = Worker(spec, process, home, lifeline=lifeline_write, limits=limits, timers=TimerChannel(timers))
+    worker = Worker(spec, guarded, home, limits=limits, timers=TimerChannel(timers))
     if watch is not None:
         watch.add(worker)
     try:
@@ -258,9 +249,7 @@ def start_worker(
     return worker
 
 
-def _spawn(
-    spec: WorkerSpec, home: Path, limits: Limits, python: str, descriptors: tuple[int, int, int]
-) -> "subprocess.Popen[bytes]":
+def _spawn(spec: WorkerSpec, home: Path, limits: Limits, python: str, descriptors: tuple[int, int]) -> Guarded:
     address = spec.database if isinstance(spec.database, str) else str(spec.database.absolute())
     module = {"PLACET_MODULE": spec.name, "PLACET_MODULE_DATABASE": address}
     title = f"{spec.name} {spec.version}"  # for whoever looks at the list of processes; the child does not read it
@@ -268,15 +257,13 @@ def _spawn(
     with tempfile.TemporaryFile() as orders:
         orders.write(msgspec.json.encode(_orders(spec, home / "http.sock", limits)))
         orders.seek(0)
-        return subprocess.Popen(
+        return start_guarded(
             [python, "-I", "-u", *for_debugger, str(Path(worker_child.__file__)), title, *map(str, descriptors)],
-            cwd=spec.directory,
-            env=bare_environment(home, module),
-            stdin=orders,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            pass_fds=descriptors,
-            start_new_session=True,
+            directory=spec.directory,
+            environment=bare_environment(home, module),
+            source=orders,
+            passed=descriptors,
+            home=home,
         )
 
 
