@@ -5,7 +5,7 @@ PORT ?= 8000
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help setup run test race check format bench docs lock clean
+.PHONY: help setup run test race check format bench docs screenshots lock clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -60,6 +60,9 @@ docs: $(VENV)/.dev ## the manual, into build/docs
 	@$(BIN)/python scripts/generate_docs.py
 	@$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going -b html docs build/docs
 	@echo "docs: build/docs/index.html"
+
+screenshots: $(VENV)/.dev $(VENV)/.browser ## the README's pictures, from a running server, into docs/images
+	@$(BIN)/python scripts/screenshots.py
 
 lock: $(VENV)/.dev ## pin anew: names, versions and hashes only
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
