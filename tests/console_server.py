@@ -21,6 +21,7 @@ from placet.guard import Guard
 from placet.license import SigningKey, TrustStore
 from placet.platform.layout import Layout
 from placet.platform.notifications.notifier import note_refusal
+from placet.platform.openid import OpenId
 from placet.platform.product import PLATFORM_SERVER
 from placet.platform.server import PlatformServer
 from placet.store import credentials, modules
@@ -119,14 +120,21 @@ class ConsoleServer(msgspec.Struct, frozen=True, kw_only=True):
 
 @contextmanager
 def running(
-    data: Path, *, trust: TrustStore = TRUST, clock: Clock | None = None, database_url: str | None = None
+    data: Path,
+    *,
+    trust: TrustStore = TRUST,
+    clock: Clock | None = None,
+    database_url: str | None = None,
+    openid: OpenId | None = None,
 ) -> Iterator[ConsoleServer]:
     """Serve a data directory on a free port. The socket listens before the server starts; nobody polls."""
     layout = Layout(data)
     layout.make()
     clock = clock or Clock()
     database = Database.open_file(layout.database) if database_url is None else Database.open(database_url)
-    platform = PlatformServer(Guard(database, PLATFORM_SERVER, trust, clock=clock, refused=note_refusal), layout)
+    platform = PlatformServer(
+        Guard(database, PLATFORM_SERVER, trust, clock=clock, refused=note_refusal), layout, openid=openid
+    )
     listener = socket.create_server(("127.0.0.1", 0))
     server = uvicorn.Server(uvicorn.Config(create_app(platform), access_log=False, log_config=None, ws="none"))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})

@@ -23,6 +23,7 @@ def passed(*headers: tuple[bytes, bytes], **options: Any) -> list[tuple[bytes, b
         (b"a=1;placet_session=secret", b"a=1"),
         (b" placet_session =secret; a=1", b"a=1"),
         (b"__Host-placet_session=secret; a=1", b"a=1"),
+        (b"placet_openid=secret; a=1; __Host-placet_openid=secret", b"a=1"),
         (b"a=placet_session; xplacet_session=1", b"a=placet_session; xplacet_session=1"),
         (b"placet_session=one; placet_session=two", None),
         (b"odd;;  spacing = kept", b"odd;;  spacing = kept"),

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 import click
 
 from placet.cli.installation import data_options
+from placet.cli.openid import openid_options
 
 if TYPE_CHECKING:
+    from placet.platform.openid import OpenId
     from placet.platform.server import PlatformServer
 
 
@@ -84,6 +86,7 @@ if TYPE_CHECKING:
     metavar="PERIOD",
     help="When people have to sign in again who did nothing.",
 )
+@openid_options
 def serve(
     data: Path,
     *,
@@ -104,6 +107,7 @@ def serve(
     public_url: str | None,
     session_lasts: str,
     session_idle: str,
+    openid: "OpenId | None",
 ) -> None:
     """Run a Platform Server."""
     from placet.cli.serving import address_of, listening, open_server, run_server
@@ -127,6 +131,7 @@ def serve(
             public_url=public_url,
             session_lasts=session_lasts,
             session_idle=session_idle,
+            openid=openid,
         )
         run_server(server, listener, announce=lambda address: _announce(server, address))
 

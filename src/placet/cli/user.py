@@ -65,6 +65,18 @@ def password_link(client: Client, name: str, *, as_json: bool) -> None:
     print_json(made) if as_json else click.echo(made["link"])
 
 
+@user.command()
+@click.argument("name")
+@client_command
+def unlink(client: Client, name: str, *, as_json: bool) -> None:
+    """Forget who a user is at the OpenID provider: the next one there of that name is this user."""
+    done = client.call("POST", f"/api/v1/users/{quote(name, safe='')}/unlink")
+    if as_json:
+        print_json(done)
+    else:
+        click.echo(f"{name} is linked to nobody {'any more' if done['unlinked'] else 'at the provider'}.")
+
+
 @user.command(name="clean-up")
 @click.option("--inactive", "days", type=click.IntRange(1, 3660), required=True, metavar="DAYS", help="Not seen for.")
 @click.option("--exclude", "excluded", metavar="NAME", multiple=True, help="Leave this user alone; repeat it.")

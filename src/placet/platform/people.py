@@ -1,23 +1,28 @@
 """Who works with the server: users and their seats, and tokens. How they sign in has modules of its own."""
 
+import re
 import time
+from contextlib import suppress
 from datetime import datetime
 
 from placet.enforcement import Decision
 from placet.guard import Guard
 from placet.platform.front_ends import FrontEnd
 from placet.platform.inactive_users import InactiveUsers, Inactivity
+from placet.platform.openid import Identified
 from placet.platform.passwords import Passwords, UnknownUser
 from placet.platform.product import USERS
 from placet.platform.remembered import Remembered
 from placet.platform.sessions import Lifetimes, Sessions
-from placet.platform.sign_ins import SIGN_IN_LASTS, SignIns
+from placet.platform.sign_ins import BY_PROVIDER, SIGN_IN_LASTS, SignedIn, SignIns
 from placet.store import audit, credentials, users
-from placet.store.credentials import Credential, Kind, Role
+from placet.store.credentials import Credential, Kind, Role, Visitor
 from placet.store.reach import NOT_REACHED
-from placet.store.users import User
+from placet.store.rows import may_be_stored
+from placet.store.users import NameTaken, User
 
 ACTIVATE_USER = "activate_user"
+_NO_NAME = re.compile(r"[\x00-\x1f\x7f/\\]")
 
 
 class UnknownToken(LookupError):
@@ -136,6 +141,23 @@ class People:
             if kind is Kind.SESSION:
                 self.sessions.see(found, now)
         return found
+
+    def sign_in_identified(
+        self, who: Identified, visitor: Visitor, *, create: bool, replacing: Credential | None = None
+    ) -> SignedIn:
+        """Sign in whom a provider has identified; with ``create``, whoever is no user yet becomes one and takes a seat.
+
+        Raises what :meth:`.SignIns.with_identity` and :meth:`add` raise. Who is deactivated stays so.
+        """
+        try:
+            return self.sign_ins.with_identity(who, visitor, replacing=replacing)
+        except UnknownUser:
+            if not create or _NO_NAME.search(who.name) or not may_be_stored(who.name):
+                raise
+        role = Role.ADMINISTRATOR if who.is_administrator else Role.DEVELOPER
+        with suppress(NameTaken):  # the same person, from another tab
+            self.add(who.name, role, actor=BY_PROVIDER)
+        return self.sign_ins.with_identity(who, visitor, replacing=replacing)
 
     def verified_lately(self, secret: str) -> Credential | None:
         """Answer the token of a secret, if the database has verified it within the last second. Asks no database."""

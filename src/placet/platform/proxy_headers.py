@@ -11,7 +11,12 @@ from urllib.parse import quote, unquote_to_bytes
 Headers = list[tuple[bytes, bytes]]
 
 PERSONAL_COOKIE = b"placet_personal"
-SESSION_COOKIES = frozenset((b"placet_session", b"__Host-placet_session", b"__Secure-placet_session", PERSONAL_COOKIE))
+SESSION_COOKIES = frozenset(
+    (
+        *(b"placet_session", b"__Host-placet_session", b"__Secure-placet_session", PERSONAL_COOKIE),
+        *(b"placet_openid", b"__Host-placet_openid"),
+    )
+)
 _HOP_BY_HOP = frozenset(
     (
         *(b"connection", b"keep-alive", b"proxy-authenticate", b"proxy-authorization", b"proxy-connection"),

@@ -24,6 +24,7 @@ from placet.platform.notifications import notifier
 from placet.platform.notifications.notifier import Notifier, note_refusal
 from placet.platform.notifications.settings import NotificationSettings
 from placet.platform.obsolete_modules import ObsoleteModules
+from placet.platform.openid import OpenId
 from placet.platform.people import People
 from placet.platform.product import FRONT_END_SERVERS, PLATFORM_SERVER
 from placet.platform.publish import KEPT_VERSIONS, Publisher
@@ -69,7 +70,7 @@ class PlatformServer:
     the database tell it of changes, beside looking for them itself. ``kept_versions``: how many of a
     module's versions stay beside the one that serves. ``limits``: what each module's worker may use at most.
     ``lifetimes``: how long sessions last. ``public_url``: where people reach it, without a path, if that is elsewhere
-    than at ``address``.
+    than at ``address``. ``openid``: the provider that people may sign in with.
     """
 
     def __init__(
@@ -86,11 +87,13 @@ class PlatformServer:
         limits: Limits = DEFAULT_LIMITS,
         lifetimes: Lifetimes | None = None,
         public_url: str | None = None,
+        openid: OpenId | None = None,
     ) -> None:
         self.guard = guard
         self.layout = layout
         self.address = address
         self.public_url = public_url
+        self.openid = openid
         self.front_end = FrontEnd(guard, layout, address=address, beat=front_end_beat)
         self._watch = WorkerWatch()
         start = functools.partial(start_worker, limits=limits, watch=self._watch)

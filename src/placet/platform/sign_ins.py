@@ -11,15 +11,17 @@ import msgspec
 from sqlalchemy import Connection
 
 from placet.guard import Guard
-from placet.platform.passwords import Passwords, UserDeactivated
+from placet.platform.openid import Identified
+from placet.platform.passwords import Passwords, UnknownUser, UserDeactivated
 from placet.platform.sessions import Sessions
-from placet.store import audit, credentials
+from placet.store import audit, credentials, identities
 from placet.store import passwords as stored
 from placet.store.credentials import Credential, Kind, Method, Role, Visitor
 from placet.store.installation import lock_installation
-from placet.store.users import find_user
+from placet.store.users import User, find_user, set_role
 
 SIGN_IN_LASTS = timedelta(hours=24)
+BY_PROVIDER = "OpenID provider"
 KNOWN_FOR = timedelta(days=90)
 _DEACTIVATED = (
     "You are who you say, but your user on this server is deactivated, so you were not signed in. "
@@ -33,6 +35,10 @@ class SignedIn(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     role: Role
     session: str
+
+
+class IdentityTaken(Exception):
+    """The user is linked to another identity at the provider."""
 
 
 class FirstSignIn(msgspec.Struct, frozen=True, kw_only=True):
@@ -110,6 +116,68 @@ class SignIns:
                 connection, name=name, role=user.role, method=Method.PASSWORD, visitor=visitor, **_told(failed)
             )
         return self._begun(name, user.role, begun, replacing)
+
+    def with_identity(self, who: Identified, visitor: Visitor, *, replacing: Credential | None = None) -> SignedIn:
+        """Sign in whom a provider has identified.
+
+        Somebody is known again by what never changes at the provider, and by the name there the first time alone.
+        Raises :class:`UnknownUser`, :class:`UserDeactivated` and :class:`IdentityTaken`.
+        """
+        with self._guard.database.write() as connection:
+            user = self._user_of(connection, who)
+            if not user.active:
+                raise UserDeactivated(_DEACTIVATED)
+            role, ended = user.role, []
+            if who.is_administrator is not None:
+                role = Role.ADMINISTRATOR if who.is_administrator else Role.DEVELOPER
+            if role is not user.role:
+                ended = self._change_role(connection, user, role)
+            begun = self._sessions.begin(connection, name=user.name, role=role, method=Method.OPENID, visitor=visitor)
+        self._sessions.forget(ended)
+        return self._begun(user.name, role, begun, replacing)
+
+    def _user_of(self, connection: Connection, who: Identified) -> User:
+        known = identities.user_of_identity(connection, who.identity)
+        if known is not None:
+            return known
+        user = find_user(connection, who.name)
+        if user is None:
+            raise UnknownUser(
+                f"You are {who.name[:100]!r} to the provider, and there is no user of that name on this server. Ask "
+                "your Service Center administrator to add one."
+            )
+        if not user.active:
+            return user
+        if identities.identity_of(connection, user.id) is not None:
+            raise IdentityTaken(
+                f"The user {who.name!r} of this server is somebody else at the provider: the name was another's there "
+                "before. An administrator may let it be yours with 'placet user unlink'."
+            )
+        now = self._guard.now()
+        identities.link_identity(connection, user.id, who.identity, now)
+        detail = {"issuer": who.identity.issuer, "identity": who.identity.subject}
+        audit.record(connection, audit.Event.IDENTITY_LINKED, now=now, actor=user.name, subject=user.name, **detail)
+        return user
+
+    def _change_role(self, connection: Connection, user: User, role: Role) -> list[Credential]:
+        """Let a user be what the provider says; sessions with the role there was end."""
+        now = self._guard.now()
+        set_role(connection, user.name, role, now)
+        event, actor = audit.Event.USER_ROLE_CHANGED, BY_PROVIDER
+        audit.record(connection, event, now=now, actor=actor, subject=user.name, before=str(user.role), role=str(role))
+        return self._sessions.end_all_in(connection, actor=actor, name=user.name, spared=None)
+
+    def unlink(self, name: str, *, actor: str) -> bool:
+        """Forget who a user is at the provider; answers whether that was known. Raises :class:`UnknownUser`."""
+        now = self._guard.now()
+        with self._guard.database.write() as connection:
+            user = find_user(connection, name)
+            if user is None:
+                raise UnknownUser(f"There is no user named {name!r}.")
+            was_known = identities.unlink_identity(connection, user.id)
+            if was_known:
+                audit.record(connection, audit.Event.IDENTITY_UNLINKED, now=now, actor=actor, subject=name)
+        return was_known
 
     def note_failures(self, name: str | None, visitor: Visitor, failures: int) -> None:
         """Record that signing in has failed so often that no more is taken for a while.

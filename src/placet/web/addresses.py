@@ -7,6 +7,7 @@ from litestar.connection import ASGIConnection
 from placet.web.access import is_secure
 
 SIGN_IN = "/service-center/sign-in"
+SIGN_IN_OPENID = "/service-center/sign-in/openid"
 SET_PASSWORD = "/service-center/set-password"  # noqa: S105 - an address
 CHANGE_PASSWORD = "/service-center/password"  # noqa: S105 - an address
 CREDENTIALS = "/service-center/credentials"

@@ -45,7 +45,7 @@ ADMINISTRATORS = [
     *(("PUT", "/api/v1/license"), ("PUT", "/api/v1/license/status-list"), ("POST", "/api/v1/license/restore")),
     ("DELETE", "/api/v1/tokens/4711"),
     *(("POST", f"/api/v1/{name}") for name in ("users/clean-up", "clean-up/modules")),
-    ("POST", "/api/v1/users/none/password-link"),
+    *(("POST", f"/api/v1/users/none/{name}") for name in ("password-link", "unlink")),
     *(("GET", path) for path in ("/api/v1/denials", f"{SEATS}/reservations", f"{SEATS}/seat-rules")),
     *((method, f"{SEATS}/reservations/user/none") for method in ("PUT", "DELETE")),
     ("PUT", f"{SEATS}/seat-rules"),

@@ -70,6 +70,12 @@ class UserController(Controller):
         code, ends_at = server.people.passwords.make_link(name, actor=caller_of(request).name)
         return {"name": name, "link": password_link(request, code), "expires_at": rfc3339(ends_at)}
 
+    @post("/{name:str}/unlink", opt=requires(Access.ADMINISTRATOR), status_code=200, sync_to_thread=True)
+    def unlink(self, server: Server, request: Request[Any, Any, Any], name: UserName) -> dict[str, Any]:
+        """Forget who a user is at the OpenID provider: the next one there of that name is this user."""
+        was_known = server.people.sign_ins.unlink(name, actor=caller_of(request).name)
+        return {"name": name, "unlinked": was_known}
+
 
 class CleanUp(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Whose seats to free: users not seen for so many days, but those excluded, and administrators only if said so."""

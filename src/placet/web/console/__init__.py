@@ -8,6 +8,7 @@ from placet.web.access import Access, requires
 from placet.web.console.assets import static_file
 from placet.web.console.errors import problem_page
 from placet.web.console.live import live
+from placet.web.console.openid_pages import from_provider, to_provider
 from placet.web.console.pages import see_other
 from placet.web.console.password_pages import (
     change_password,
@@ -40,6 +41,8 @@ ROUTES: list[Any] = [
     sign_in_page,
     sign_in,
     sign_out,
+    to_provider,
+    from_provider,
     set_password_page,
     set_password,
     change_password_page,

@@ -1,4 +1,8 @@
-"""Setting a password with a one-time link, and changing one's own."""
+"""Setting a password with a one-time link, and changing one's own.
+
+The page of a link is told to no other site ("same-origin"). It cannot be told to nobody: where there is no referrer,
+browsers send forms with the origin ``null``, as those of other sites.
+"""
 
 import functools
 from typing import Any
@@ -136,7 +140,6 @@ def _no_link() -> Problem:
         status=404,
         detail="The link was used already, since each works once, is older than a day, was replaced by a newer one, or "
         "is not complete. Nothing was changed. Ask your Service Center administrator for a new one.",
-        headers={"Referrer-Policy": "no-referrer"},
     )
 
 
@@ -146,7 +149,6 @@ def _form(request: AnyRequest, name: str, code: str, reason: str | None) -> Resp
         "set_password.html",
         here=SIGN_IN,
         status_code=200 if reason is None else 422,
-        referrer_policy="no-referrer",
         name=name,
         code=code,
         reason=reason,

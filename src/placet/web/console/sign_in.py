@@ -112,7 +112,7 @@ def sign_in_form(
     request: AnyRequest, reason: str | None, *, failed: bool, by_secret: bool = False, name: str = "", **options: Any
 ) -> Response[Any]:
     """Answer the page to sign in; ``by_secret``: with the form for codes and tokens unfolded."""
-    lifetimes = common.server_of(request).people.sessions.lifetimes
+    server = common.server_of(request)
     return page(
         request,
         "sign_in.html",
@@ -121,7 +121,8 @@ def sign_in_form(
         failed=failed,
         by_secret=by_secret,
         name=name,
-        lifetimes=lifetimes,
+        lifetimes=server.people.sessions.lifetimes,
+        provider=None if server.openid is None else server.openid.settings.provider,
         **options,
     )
 
