@@ -193,3 +193,15 @@ def test_borrowing_is_refused_as_leasing_is(guard: Guard, clock: Clock) -> None:
     clock.go_on(300 * DAY)
     with pytest.raises(Refused):
         guard.borrow("desks", "ann", DAY)
+
+
+def test_a_mark_above_the_seats_of_the_license_and_a_kind_there_is_not_are_refused(database_url: str) -> None:
+    guard = seated(database_url)
+    install(guard, features={"desks": seats(3)})
+    guard.set_seat_rules("desks", SeatRules(low_water_mark=3))
+    with pytest.raises(TooManyReserved, match=r"has 3 Desks, and borrowing would have to leave 4: none could ever"):
+        guard.set_seat_rules("desks", SeatRules(low_water_mark=4))
+    assert guard.seat_rules("desks").low_water_mark == 3
+    with pytest.raises(ProductError, match="of the kind 'user' or 'group', not 'team'"):
+        guard.reserve_seats("desks", "team", "design", 1)  # type: ignore[arg-type]
+    guard.close()

@@ -18,7 +18,7 @@ class UnknownReservation(LookupError):
 
 
 class TooManyReserved(ValueError):
-    """More seats would be reserved than the license has."""
+    """More seats would be reserved, or be left by borrowing, than the license has."""
 
 
 class Reserving(Leasing):
@@ -37,6 +37,7 @@ class Reserving(Leasing):
 
         Who has a seat keeps it. Raises :class:`TooManyReserved`.
         """
+        kind = _checked_kind(kind)
         claim = self._claim(feature, subject, None, amount)
         reservation = Reservation(feature=feature, subject_kind=kind, subject=subject, amount=claim.amount)
         with self.database.write() as connection:
@@ -60,6 +61,7 @@ class Reserving(Leasing):
     def unreserve_seats(self, feature: str, kind: SubjectKind, subject: str, *, actor: str = SYSTEM) -> None:
         """Keep no seats for a user or a group any more; raises :class:`UnknownReservation`."""
         self._seats(feature)
+        kind = _checked_kind(kind)
         check_holder(subject)
         with self.database.write() as connection:
             usage.lock(connection, [feature])
@@ -76,7 +78,10 @@ class Reserving(Leasing):
             return seats.rules_of(connection, feature)
 
     def set_seat_rules(self, feature: str, rules: SeatRules, *, actor: str = SYSTEM) -> None:
-        """Say something else about borrowing a feature, from now on."""
+        """Say something else about borrowing a feature, from now on.
+
+        Raises :class:`TooManyReserved` where borrowing would have to leave more seats than the license has.
+        """
         self._seats(feature)
         if not 0 <= rules.low_water_mark <= LARGEST_LIMIT:
             raise ProductError(f"A low-water mark is a number of seats: 0 to {LARGEST_LIMIT:,}.")
@@ -84,6 +89,15 @@ class Reserving(Leasing):
             raise ProductError(f"Seats are borrowed for {LONGEST_BORROW.days} days at most.")
         with self.database.write() as connection:
             usage.lock(connection, [feature])
+            status = self._evaluate(connection)
+            limit = status.features[feature].limit
+            if status.usable and limit is not None and rules.low_water_mark > limit:
+                title = status.features[feature].title
+                raise TooManyReserved(
+                    f"The license of this server has {limit:,} {title}, and borrowing would have to leave "
+                    f"{rules.low_water_mark:,}: none could ever be borrowed. Say {limit:,} or fewer, or ask for a "
+                    "license with more."
+                )
             seats.set_rules(connection, feature, rules)
             seconds = rules.longest_borrow // timedelta(seconds=1)
             detail = {"low_water_mark": rules.low_water_mark, "longest_borrow_seconds": seconds}
@@ -104,3 +118,12 @@ class Reserving(Leasing):
         """Answer who was refused a seat and why, the newest first; ``before`` is a denial's id to go on from."""
         with self.database.read() as connection:
             return denials.all_denials(connection, feature=feature, most=most, before=before)
+
+
+def _checked_kind(kind: SubjectKind) -> SubjectKind:
+    """Answer the kind of a subject; a word of it will do. Raises ``ProductError`` for any other."""
+    try:
+        return SubjectKind(kind)
+    except ValueError:
+        known = " or ".join(repr(str(each)) for each in SubjectKind)
+        raise ProductError(f"Seats are reserved for a subject of the kind {known}, not {str(kind)[:40]!r}.") from None

@@ -99,6 +99,8 @@ class PlainConsumption:
         if messages[-1]["type"] != "http.request" or messages[-1].get("more_body"):
             return None
         body = b"".join([message.get("body", b"") for message in messages])
+        if body.count(b":") > 1:  # a member given twice, if the body is right otherwise
+            return None
         try:
             return self._body.decode(body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

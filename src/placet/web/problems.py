@@ -38,6 +38,7 @@ from placet.store.failures import DatabaseDamaged, DatabaseFailed, OutcomeUnknow
 from placet.store.notifications import ChannelNameTaken
 from placet.store.users import NameTaken
 from placet.web.render import changes_of, decision_members
+from placet.web.words import parameter_words, without_types
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -189,7 +190,7 @@ def _http_problem(error: HTTPException) -> Problem:
     phrase = HTTPStatus(error.status_code).phrase
     detail = error.detail or phrase
     if isinstance(error, ValidationException) and isinstance(error.extra, list):
-        detail = "; ".join(f"{item.get('key', 'body')}: {item.get('message')}" for item in error.extra) or detail
+        detail = "; ".join(str(item.get("message")) for item in error.extra) or detail
     code = phrase.lower().replace(" ", "_").replace("-", "_")
     return Problem(code, title=phrase, status=error.status_code, detail=detail, headers=error.headers)
 
@@ -202,8 +203,24 @@ def _too_large(cap: int | None) -> Problem:
     return Problem(str(code), title=PROBLEM_KINDS[code].title, status=PROBLEM_KINDS[code].status, detail=detail)
 
 
+def _say_in_words(request: Request[Any, Any, Any], error: ValidationException) -> None:
+    """Put what is allowed, and what was sent, in place of what the validator says of a parameter."""
+    fields = request.route_handler.parsed_fn_signature.parameters
+    items = error.extra if isinstance(error.extra, list) else []
+    for item in items:
+        key, message = str(item.get("key", "body")), str(item.get("message"))
+        sent = request.path_params.get(key, request.query_params.get(key))
+        if key in fields:
+            field = fields[key]
+            item["message"] = parameter_words(key, field.annotation, field.kwarg_definition, message, sent)
+        else:
+            item["message"] = f"{key}: {without_types(message)}"
+
+
 def answer_problem(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
     """Answer a request with the problem document of an exception, or with its page where a browser asks."""
+    if isinstance(error, ValidationException):
+        _say_in_words(request, error)
     problem = to_problem(error)
     if isinstance(error, HTTPException) and problem.code == ProblemCode.REQUEST_TOO_LARGE:
         problem = _too_large(request.route_handler.resolve_request_max_body_size())

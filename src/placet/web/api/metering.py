@@ -131,7 +131,14 @@ def _check_metered(server: PlatformServer, name: str) -> None:
 
 def _idempotency_key(request: Request[Any, Any, Any]) -> str:
     """The key of the request (IETF draft-ietf-httpapi-idempotency-key-header)."""
-    key = request.headers.get("idempotency-key", "")
+    given = [value for name, value in request.scope["headers"] if name == b"idempotency-key"]
+    if len(given) > 1:
+        detail = (
+            f"The request has {len(given)} headers Idempotency-Key, and is counted by one. Nothing was "
+            "counted; send it once."
+        )
+        raise Problem("bad_request", title="Bad Request", status=400, detail=detail)
+    key = given[0].decode("latin-1") if given else ""
     if is_idempotency_key(key):
         return key
     detail = (

@@ -20,7 +20,7 @@ from placet.web.api.parameters import SMALL_BODY, FeatureName, Server
 from placet.web.problems import Problem
 from placet.web.render import decision_members, notice_members
 
-LeaseId = Annotated[str, Parameter(pattern="^[0-9a-f-]{36}$", description="A lease's id")]
+LeaseId = Annotated[str, Parameter(max_length=1000, description="A lease's id; one that none can have is unknown")]
 Kind = Annotated[SubjectKind, Parameter(description="Whether a user or a group")]
 Subject = Annotated[
     str, Parameter(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$", description="A user or a group")
