@@ -33,7 +33,12 @@ CONTENT = """() => {
   const apart = "[data-filter], [data-copy], [data-of-session]";
   const added = element => element.closest(apart) || element.querySelector("[data-countdown]")
     || element.matches("[data-countdown]");
-  return [...wanted].filter(element => !added(element)).map(element => element.textContent.trim());
+  const said = element => {
+    const copy = element.cloneNode(true);
+    copy.querySelectorAll("time").forEach(time => time.remove());  // a front-end has beaten since
+    return copy.textContent.trim();
+  };
+  return [...wanted].filter(element => !added(element)).map(said);
 }"""
 FINISHED = "() => document.getAnimations().forEach(animation => animation.finish())"
 
