@@ -9,6 +9,8 @@ from builders import DAY, NOW, a_status_list, limit, numeric, switch
 from console_server import ConsoleServer
 from placet.guard import Queued
 from placet.license import Grant
+from placet.platform.notifications.channels import Webhook
+from placet.platform.notifications.rules import Rules
 from placet.store.credentials import Role
 from placet.store.history import day_of
 from placet.store.schema import modules, usage_days, users
@@ -90,6 +92,7 @@ def hostile(server: ConsoleServer) -> None:
     with suppress(Queued):
         server.guard.lease("private_instances", f"2 {HOSTILE}"[:200], timedelta(minutes=5), queue=True)
     server.guard.take_block("test_queries", 100, holder=text)
+    notified(server, HOSTILE.replace("/", "|")[:200], HOSTILE)
 
 
 def rich(server: ConsoleServer) -> None:
@@ -115,6 +118,7 @@ def rich(server: ConsoleServer) -> None:
     server.guard.consume("test_queries", 740, key="k")
     server.guard.take_block("test_queries", 100, holder="worker 7")
     a_history(server)
+    notified(server, "on call", "ada")
 
 
 def a_history(server: ConsoleServer) -> None:
@@ -128,3 +132,11 @@ def a_history(server: ConsoleServer) -> None:
                 connection.execute(insert(usage_days).values(samples=1, maximum=100, **row))
         connection.execute(update(modules).where(modules.c.name < "module-2").values(changed_at=long_ago))
         connection.execute(update(users).where(users.c.name < "k").values(changed_at=long_ago))
+
+
+def notified(server: ConsoleServer, name: str, actor: str) -> None:
+    """Let there be a channel nobody is at, a test of it, and nothing that is told while somebody looks."""
+    settings = server.platform.notification_settings
+    settings.set_rules(Rules(expiry_days=(), limit_percents=()), actor="ada")
+    channel, _ = settings.add(Webhook(name=name, url="http://127.0.0.1:1/"), actor=actor)
+    server.platform.notifier.test(channel, actor=actor)

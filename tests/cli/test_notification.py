@@ -60,17 +60,15 @@ def test_rules(server: ServerProcess) -> None:
     assert server.cli("notification", "rules").out.splitlines() == [
         "Days before expiry  90, 30, 14, 7, 1",
         "Percent of a limit  80, 90, 100",
-        "Service Center      no links",
     ]
-    asked = ("--days", "", "--percent", "95", "--console-url", "https://placet.example")
+    asked = ("--days", "", "--percent", "95")
     assert server.cli("notification", "rules", *asked, "--json").json() == {
         "expiry_days": [],
         "limit_percents": [95],
-        "console_url": "https://placet.example",
     }
     assert server.cli("notification", "rules", "--days", "soon").status == 2
     assert server.cli("notification", "rules", "--percent", "5").status == 3
-    back = ("--days", "90,30,14,7,1", "--percent", "80,90,100", "--console-url", "")
+    back = ("--days", "90,30,14,7,1", "--percent", "80,90,100")
     assert server.cli("notification", "rules", *back).status == 0
 
 

@@ -256,7 +256,7 @@ def test_changes_are_audited_without_secrets(house: House, http: Receiver) -> No
     )
     with pytest.raises(ChannelNameTaken):
         house.settings.change(made.id, Webhook(name="m2"), actor="ada")
-    rules = house.settings.set_rules(Rules(expiry_days=(1, 60, 1), console_url="https://placet.example"), actor="ada")
+    rules = house.settings.set_rules(Rules(expiry_days=(1, 60, 1)), actor="ada")
     assert rules.expiry_days == (60, 1)
     assert house.settings.rules() == house.settings.set_rules(rules, actor="ada") == rules
     house.settings.remove(made.id, actor="ada")
@@ -276,11 +276,10 @@ def test_channels_have_a_cap(house: House) -> None:
 
 
 def test_a_link_leads_to_the_console_where_people_reach_it(house: House, http: Receiver) -> None:
-    house.settings.set_rules(Rules(console_url="https://placet.example/"), actor="ada")
     house.settings.add(hook(http), actor="ada")
     with pytest.raises(Refused):
         house.guard.install(b"no license")
-    house.notifier.look()
+    Notifier(house.guard, house.stopping, public_url="https://placet.example").look()
     (found,) = http.verified()
     assert found["data"]["link"] == "https://placet.example/problems/no_license"
 

@@ -133,9 +133,8 @@ def history(client: Client, *, most: int, as_json: bool) -> None:
 @notification.command()
 @click.option("--days", metavar="DAYS", help="Before expiry, such as 90,30,14,7,1; empty for none.")
 @click.option("--percent", metavar="PERCENTS", help="Of a limit, such as 80,90,100; empty for none.")
-@click.option("--console-url", metavar="URL", help="Where people reach the server, for links; empty for no links.")
 @client_command
-def rules(client: Client, *, days: str | None, percent: str | None, console_url: str | None, as_json: bool) -> None:
+def rules(client: Client, *, days: str | None, percent: str | None, as_json: bool) -> None:
     """Show at which thresholds somebody is told, or set them."""
     found = dict(client.call("GET", _RULES))
     wanted = dict(found)
@@ -143,8 +142,6 @@ def rules(client: Client, *, days: str | None, percent: str | None, console_url:
         wanted["expiry_days"] = _numbers("--days", days)
     if percent is not None:
         wanted["limit_percents"] = _numbers("--percent", percent)
-    if console_url is not None:
-        wanted["console_url"] = console_url or None
     if wanted != found:
         found = client.call("PUT", _RULES, body=wanted)
     if as_json:
@@ -154,7 +151,7 @@ def rules(client: Client, *, days: str | None, percent: str | None, console_url:
         ("Days before expiry", _listed(found["expiry_days"])),
         ("Percent of a limit", _listed(found["limit_percents"])),
     ]
-    print_fields([*shown, ("Service Center", found["console_url"] or "no links")])
+    print_fields(shown)
 
 
 def _where(channel: dict[str, Any]) -> str:

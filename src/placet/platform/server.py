@@ -108,7 +108,7 @@ class PlatformServer:
         self._timers = TimerRuns(guard, self.supervisor)
         self.people = People(guard, self.front_end, lifetimes=lifetimes)
         self.stopping = threading.Event()
-        self.notifier = Notifier(guard, self.stopping)
+        self.notifier = Notifier(guard, self.stopping, public_url=public_url)
         self.notification_settings = NotificationSettings(guard)
         self._closing = threading.Event()
         self._changed = threading.Event()

@@ -18,7 +18,7 @@ from placet.platform.notifications import texts_en_us as texts
 from placet.platform.notifications.events import Step
 from placet.platform.notifications.message import Kind, Message
 from placet.platform.notifications.outcome import Ending, Outcome, failed
-from placet.platform.notifications.rules import Rules, read_rules
+from placet.platform.notifications.rules import read_rules
 from placet.store import notifications as store
 from placet.store.notifications import Channel, Delivery, DeliveryState
 
@@ -81,7 +81,7 @@ class Notifier:
     """Tells administrators. ``look`` is meant for once a second, on every server of a farm.
 
     ``back_off`` is how long it waits after each attempt that has failed, ``held`` how long an attempt is this server's.
-    Nothing more is sent once ``stopping`` is set.
+    Nothing more is sent once ``stopping`` is set. ``public_url`` is where people reach the server, for links.
     """
 
     def __init__(
@@ -89,12 +89,14 @@ class Notifier:
         guard: Guard,
         stopping: threading.Event,
         *,
+        public_url: str | None = None,
         back_off: tuple[timedelta, ...] = BACK_OFF,
         held: timedelta = HELD,
     ) -> None:
         self._guard = guard
         self._database = guard.database
         self._stopping = stopping
+        self._public_url = public_url
         self._back_off = back_off
         self._held = held
         self._unsettled: dict[str, _Attempt] = {}
@@ -121,8 +123,7 @@ class Notifier:
         with self._database.write() as connection:
             (delivery,) = enter_for(connection, [channel], message, event=f"{Kind.TEST}:{uuid.uuid4()}", now=now)
             store.claim(connection, delivery.id, claim, self._held)
-            rules = read_rules(connection)
-        self._send(delivery, channel, rules, claim, is_last=True)
+        self._send(delivery, channel, claim, is_last=True)
         with self._database.read() as connection:
             return store.find_delivery(connection, delivery.id) or delivery
 
@@ -155,22 +156,19 @@ class Notifier:
             with self._database.read() as connection:
                 found = store.due(connection, but=failing, most=1)
                 channel = store.find_channel(connection, found[0].channel_id) if found else None
-                rules = read_rules(connection)
             if not found:
                 return
             delivery, claim = found[0], str(uuid.uuid4())
             with self._database.write() as connection:
                 is_mine = store.claim(connection, delivery.id, claim, self._held)
-            if is_mine and self._send(delivery, channel, rules, claim).ending is not Ending.DELIVERED:
+            if is_mine and self._send(delivery, channel, claim).ending is not Ending.DELIVERED:
                 failing.add(delivery.channel_id)
 
-    def _send(
-        self, delivery: Delivery, channel: Channel | None, rules: Rules, claim: str, *, is_last: bool = False
-    ) -> Outcome:
+    def _send(self, delivery: Delivery, channel: Channel | None, claim: str, *, is_last: bool = False) -> Outcome:
         if channel is None:
             outcome, is_last = failed("The channel was removed."), True
         else:
-            outcome = sending.send(channel, sending.outgoing(delivery, rules), stopping=self._stopping)
+            outcome = sending.send(channel, sending.outgoing(delivery, self._public_url), stopping=self._stopping)
         self._unsettled[claim] = _Attempt(delivery, outcome, is_last or delivery.attempts >= len(self._back_off))
         self._settle()
         return outcome

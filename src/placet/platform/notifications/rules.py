@@ -1,4 +1,4 @@
-"""The rules of notifying: which thresholds are told, and where people find the Service Center."""
+"""The rules of notifying: which thresholds are told."""
 
 from typing import Annotated, Any
 
@@ -14,15 +14,10 @@ MOST_THRESHOLDS = 20
 
 
 class Rules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Days before expiry and percents of a limit at which somebody is told; none for what is not to be told.
-
-    ``console_url`` is the address at which people reach the server, for the links in what is sent; where it is
-    ``None``, there is none.
-    """
+    """Days before expiry and percents of a limit at which somebody is told; none for what is not to be told."""
 
     expiry_days: Annotated[tuple[Days, ...], Meta(max_length=MOST_THRESHOLDS)] = (90, 30, 14, 7, 1)
     limit_percents: Annotated[tuple[Percent, ...], Meta(max_length=MOST_THRESHOLDS)] = (80, 90, 100)
-    console_url: Annotated[str, Meta(max_length=400, pattern=r"^https?://[!-~]+$")] | None = None
 
 
 def read_rules(connection: Connection) -> Rules:

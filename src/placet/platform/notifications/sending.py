@@ -14,7 +14,6 @@ import structlog
 from placet.platform.notifications import apprise_urls, mail, webhook
 from placet.platform.notifications.message import Outgoing
 from placet.platform.notifications.outcome import Outcome, unknown, without
-from placet.platform.notifications.rules import Rules
 from placet.store.notifications import Channel, Delivery
 
 DEADLINE_SECONDS = 30.0
@@ -28,10 +27,10 @@ _SEND: Mapping[str, Callable[[Mapping[str, Any], Mapping[str, Any], Outgoing], O
 log = structlog.get_logger()
 
 
-def outgoing(delivery: Delivery, rules: Rules) -> Outgoing:
-    """Answer a delivery's message as it goes out."""
+def outgoing(delivery: Delivery, public_url: str | None) -> Outgoing:
+    """Answer a delivery's message as it goes out, with a link where it is known at which address people come in."""
     message = delivery.message
-    link = None if rules.console_url is None else rules.console_url.rstrip("/") + str(message["path"])
+    link = None if public_url is None else public_url.rstrip("/") + str(message["path"])
     return Outgoing(
         id=delivery.message_id,
         kind=delivery.kind,

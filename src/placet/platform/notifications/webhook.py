@@ -8,6 +8,7 @@ tell by it.
 import base64
 import hashlib
 import hmac
+import re
 import ssl
 import time
 from collections.abc import Mapping
@@ -38,13 +39,17 @@ def send(settings: Mapping[str, Any], secrets: Mapping[str, Any], message: Outgo
         ):
             status, is_taken = answer.status_code, answer.is_success
     except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.InvalidURL, UnicodeError) as error:
-        return failed(f"{where} cannot be reached: {str(error) or type(error).__name__}.")
+        return failed(f"{where} cannot be reached: {_told(error)}.")
     except httpx2.HTTPError as error:
-        return unknown(f"{where} was sent it and has not answered: {str(error) or type(error).__name__}.")
+        return unknown(f"{where} was sent it and has not answered: {_told(error)}.")
     if is_taken:
         return delivered()
     more = " Redirects are not followed: write the address itself." if 300 <= status < 400 else ""
     return failed(f"{where} answered {status} and has not taken it.{more}")
+
+
+def _told(error: Exception) -> str:
+    return re.sub(r"^\[[^]]*\] ", "", str(error)) or type(error).__name__
 
 
 def body(message: Outgoing) -> bytes:

@@ -1,7 +1,7 @@
 """The views of the console, in the order of the navigation. A new one is its file, its template, and a line here."""
 
 from placet.web.console.view import View
-from placet.web.console.views import credentials, feature, front_ends, licensing, modules, overview, usage
+from placet.web.console.views import credentials, feature, front_ends, licensing, modules, overview, settings, usage
 
 VIEWS: tuple[View, ...] = (
     overview.VIEW,
@@ -11,4 +11,5 @@ VIEWS: tuple[View, ...] = (
     modules.VIEW,
     credentials.VIEW,
     front_ends.VIEW,
+    settings.VIEW,
 )
