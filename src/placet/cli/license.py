@@ -178,6 +178,25 @@ def history(client: Client, *, as_json: bool) -> None:
 
 
 @license_.command()
+@click.argument("license_id", metavar="[ID]", required=False, type=click.IntRange(min=1, max=2**53))
+@click.option("--out", metavar="FILE", help="Where the license goes; standard output otherwise.")
+@client_command
+def backup(client: Client, license_id: int | None, *, out: str | None, as_json: bool) -> None:
+    """Write a license file of the history, ID, or the one in force, as it was installed."""
+    if license_id is None:
+        entries = client.entries("/api/v1/license/history")
+        license_id = next((int(entry["id"]) for entry in entries if entry["in_force"]), None)
+    if license_id is None:
+        raise RefusedError("No license is installed on this server. There is nothing to write.")
+    write_output(out, client.download(f"/api/v1/license/history/{license_id}"))
+    if out is not None and out != "-":
+        if as_json:
+            print_json({"file": out, "id": license_id})
+        else:
+            click.echo(f"Wrote license {license_id} of the history to {click.format_filename(out)}.")
+
+
+@license_.command()
 @click.argument("license_id", metavar="ID", type=click.IntRange(min=1, max=2**53))
 @click.option("--acknowledge", is_flag=True, help="Restore it although operations allowed now would be refused.")
 @client_command

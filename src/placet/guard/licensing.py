@@ -34,16 +34,26 @@ class Licensing(Judge):
         """Install a license file. Raises :class:`Refused`; the license before it stays in force then."""
         return self._install(data, actor=actor, dry_run=dry_run, acknowledge=acknowledge)
 
-    def restore(self, license_id: int, *, actor: str = SYSTEM, acknowledge: bool = False) -> Outcome:
+    def restore(
+        self, license_id: int, *, actor: str = SYSTEM, dry_run: bool = False, acknowledge: bool = False
+    ) -> Outcome:
         """Put a license of the history in force again, verified anew.
 
         Raises :class:`UnknownLicense`, :class:`Refused`.
+        """
+        data = self.license_file(license_id)
+        return self._install(data, actor=actor, dry_run=dry_run, acknowledge=acknowledge, restored_from=license_id)
+
+    def license_file(self, license_id: int) -> bytes:
+        """Answer the license file of an entry of the history, as it was installed.
+
+        Raises :class:`UnknownLicense`.
         """
         with self.database.read() as connection:
             found = licenses.read_license(connection, license_id)
         if found is None:
             raise UnknownLicense(f"The license history has no entry {license_id}.")
-        return self._install(found.signed.encode(), actor=actor, acknowledge=acknowledge, restored_from=license_id)
+        return found.signed.encode()
 
     @property
     def license_id(self) -> int | None:

@@ -43,6 +43,7 @@ ADMINISTRATORS = [
     *(("GET", f"/api/v1/{name}") for name in ("users", "tokens", "audit")),
     *(("POST", f"/api/v1/{name}") for name in ("users", "tokens", "users/none/activate", "users/none/deactivate")),
     *(("PUT", "/api/v1/license"), ("PUT", "/api/v1/license/status-list"), ("POST", "/api/v1/license/restore")),
+    ("GET", "/api/v1/license/history/4711"),
     ("DELETE", "/api/v1/tokens/4711"),
     *(("POST", f"/api/v1/{name}") for name in ("users/clean-up", "clean-up/modules")),
     *(("POST", f"/api/v1/users/none/{name}") for name in ("password-link", "unlink")),

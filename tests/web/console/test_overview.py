@@ -112,7 +112,10 @@ def test_usage_against_limits(server: ConsoleServer, developer: httpx2.Client) -
     told = "No trend yet: usage is known of 1 day, and it takes 7."
     assert f"within the limit 1 of 2 Users 1 left {told} Who holds Users Holder Units maria 1" in page.text
     page = overview(developer, LICENSING)
-    switches = {name: page.one("li", data_feature=name).text.split()[-1] for name in ("run", "debugger", "test_query")}
+    switches = {
+        name: next(word for word in page.one("tr", data_feature=name).text.split() if word in {"on", "off"})
+        for name in ("run", "debugger", "test_query")
+    }
     assert switches == {"run": "on", "debugger": "off", "test_query": "on"}
 
 

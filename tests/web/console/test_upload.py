@@ -5,6 +5,7 @@ import pytest
 
 from builders import DAY, NEW_KEY, NOW, OTHER_SERIAL, limit, numeric, switch
 from console_server import LICENSE, LICENSING, OVERVIEW, ConsoleServer, Document, read
+from placet.license import verify
 from placet.store.credentials import Role
 
 SMALL = {"software_units": limit(5), "run": switch()}
@@ -101,6 +102,64 @@ def test_another_servers_license_is_refused_and_the_old_one_stays(
     )
     assert "Nothing was changed." in page.text
     assert server.guard.status().usable
+
+
+def test_a_refused_license_tells_both_serial_numbers(server: ConsoleServer, administrator: httpx2.Client) -> None:
+    page = result(send(administrator, server.a_license(serial_number=OTHER_SERIAL)), 403)
+    told = " ".join(page.one("dl", class_="words serials").text.split())
+    assert told == f"Issued to server {OTHER_SERIAL} This server {server.guard.status().serial_number}"
+
+
+def test_a_pasted_license_is_checked_like_a_file(server: ConsoleServer, administrator: httpx2.Client) -> None:
+    pasted = f"  {server.a_license().decode()}\r\n\r\n"
+    answer = administrator.post(
+        LICENSE, files={"license": ("", b""), "document": (None, pasted), "intent": (None, "x")}
+    )
+    assert result(answer).one("h2", id="result-title").text == "What this license would change"
+
+
+def test_a_license_before_is_restored_after_a_look(server: ConsoleServer, administrator: httpx2.Client) -> None:
+    server.install()
+    server.publish("orders", 9)
+    server.install(jti="L-2", sequence=2, features={"software_units": limit(50), "run": switch()})
+    server.guard.install(server.a_license(jti="L-3", sequence=3, features=SMALL), acknowledge=True)
+    page = read(administrator.get(LICENSING))
+    assert [button.attributes["aria-label"] for button in page.all("button") if button.text == "Restore…"] == [
+        "Restore license 2",
+        "Restore license 1",
+    ]
+    sent = {"entry": (None, "2"), "intent": (None, "check")}
+    page = result(administrator.post(LICENSE, files=sent))
+    assert "Software Units 5 50 raised, 9 in use" in page.text
+    assert len(page.all("input", name="entry", type="hidden", value="2")) == 2  # the preview's, and the history's
+    assert server.guard.license_id == 3
+    page = result(administrator.post(LICENSE, files=sent | {"intent": (None, "install")}))
+    assert page.one("h2", id="result-title").text == "The license is installed"
+    assert next((entry.jti, entry.restored_from) for entry in server.guard.history()) == ("L-2", 2)
+    answer = administrator.post(LICENSE, files={"entry": (None, "4711"), "intent": (None, "install")})
+    assert answer.status_code == 404
+
+
+def test_restoring_what_would_block_is_acknowledged_first(server: ConsoleServer, administrator: httpx2.Client) -> None:
+    server.install(features=SMALL)
+    server.install(jti="L-2", sequence=2)
+    server.publish("orders", 9)
+    sent = {"entry": (None, "1"), "intent": (None, "install")}
+    page = result(administrator.post(LICENSE, files=sent), 409)
+    assert len(page.all("input", name="entry", type="hidden", value="1")) == 2
+    assert page.one("input", id="acknowledge-checked")
+    result(administrator.post(LICENSE, files=sent | {"acknowledge": (None, "yes")}))
+    assert server.guard.license_id == 3
+
+
+def test_a_license_of_the_history_is_downloaded_as_it_was_installed(
+    server: ConsoleServer, administrator: httpx2.Client
+) -> None:
+    server.install()
+    answer = administrator.get("/api/v1/license/history/1")
+    assert answer.headers["content-disposition"] == 'attachment; filename="license-1.json"'
+    assert verify(answer.content, server.guard.trust).terms.jti == "L-0001"
+    assert administrator.get("/api/v1/license/history/2").status_code == 404
 
 
 NOT_LICENSES = {

@@ -96,7 +96,8 @@ def test_the_navigation_names_what_somebody_may_see_and_marks_the_page(client: h
     for view in (view for view in VIEWS if view.group is not None):
         page = read(client.get(view.path))
         marked = page.one("a", aria_current="page")
-        assert (marked.attributes["href"], marked.text) == (view.path, view.title)
+        assert marked.attributes["href"] == (view.below or view.path)
+        assert marked.text == view.title or view.below
         assert page.one("button", popovertarget="navigation")
         assert page.one("nav", id="navigation")
     assert read(client.get(AT)).one("a", aria_current="page").text == "Front-ends"

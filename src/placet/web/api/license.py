@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import msgspec
 from litestar import Controller, Request, Response, get, post, put
-from litestar.params import JSONBody, QueryParameter, RawBody
+from litestar.params import JSONBody, Parameter, QueryParameter, RawBody
 from msgspec import Meta
 
 from placet import __version__
@@ -26,6 +26,9 @@ Until = Annotated[
     str | None, QueryParameter(max_length=40, description="Until when: 2028-12-31, or an RFC 3339 instant")
 ]
 Wishes = Annotated[str | None, QueryParameter(max_length=1000, description="What else the vendor should know")]
+
+
+LicenseId = Annotated[int, Parameter(ge=1, le=2**53, description="An entry of the license history")]
 
 
 class Restore(msgspec.Struct, frozen=True):
@@ -77,9 +80,7 @@ class LicenseController(Controller):
         """The signed request for a license of this server, to be sent to the vendor."""
         server.notice()
         data = license_request(server, want or [], until, wishes)
-        name = f"license-request-{server.guard.status().serial_number}.json"
-        headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
-        return Response(data, media_type="application/jose+json", headers=headers)
+        return as_download(data, f"license-request-{server.guard.status().serial_number}.json")
 
     @get("/history", opt=requires(Access.SIGNED_IN), sync_to_thread=True)
     def history(self, server: Server) -> list[dict[str, Any]]:
@@ -102,6 +103,11 @@ class LicenseController(Controller):
             for entry in server.guard.history()
         ]
 
+    @get("/history/{license_id:int}", opt=requires(Access.ADMINISTRATOR), sync_to_thread=True)
+    def file(self, server: Server, license_id: LicenseId) -> Response[bytes]:
+        """The license file of an entry of the history, as it was installed: a backup of it."""
+        return as_download(server.guard.license_file(license_id), f"license-{license_id}.json")
+
     @post(
         "/restore",
         opt=requires(Access.ADMINISTRATOR),
@@ -122,6 +128,12 @@ class LicenseController(Controller):
         found = server.guard.install_status_list(body, actor=caller_of(request).name)
         revoked = [entry.jti for entry in found.content.revoked]
         return {"sequence": found.content.sequence, "revoked": revoked, "state": server.guard.status().state}
+
+
+def as_download(data: bytes, name: str) -> Response[bytes]:
+    """Answer a signed document to be kept as a file of that name."""
+    headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
+    return Response(data, media_type="application/jose+json", headers=headers)
 
 
 def license_request(server: PlatformServer, want: Sequence[str], until: str | None, wishes: str | None) -> bytes:

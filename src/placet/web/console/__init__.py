@@ -22,6 +22,7 @@ from placet.web.console.routing import routes_of
 from placet.web.console.sign_in import sign_in, sign_in_page, sign_out
 from placet.web.console.upload import after_upload, upload_license
 from placet.web.console.views import VIEWS
+from placet.web.console.views.request import request_file
 
 __all__ = ["ROUTES", "VIEWS", "problem_page", "public_problem_page"]
 
@@ -37,6 +38,7 @@ ROUTES: list[Any] = [
     *(route for view in VIEWS for route in routes_of(view)),
     upload_license,
     after_upload,
+    request_file,
     live,
     sign_in_page,
     sign_in,

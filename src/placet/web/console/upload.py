@@ -1,13 +1,15 @@
 """Installing a license in the console: a dry run that shows what would change, then the same for good."""
 
+import re
 from collections.abc import Iterator
 
 import anyio.to_thread
 import msgspec
 from litestar import Response, get, post
 
-from placet.enforcement import Decision, Refused, Status
+from placet.enforcement import Code, Decision, Refused, Status
 from placet.guard import AcknowledgementRequired, Outcome
+from placet.license.document import License, examine
 from placet.platform.server import PlatformServer
 from placet.web.access import Access, caller_of, requires
 from placet.web.console.asking import AnyRequest
@@ -21,13 +23,19 @@ from placet.web.console.words import Moment, ending, quantity
 
 LARGEST_LICENSE = 256 * 1024
 _LARGEST_FORM = LARGEST_LICENSE + 16 * 1024
+_NUMBER = re.compile(r"[0-9]{1,15}")
+_OF_ANOTHER = frozenset({Code.WRONG_SERVER, Code.OPERATION_WRONG_SERVER})
 _ADVICE = "No license is as large as that. Choose the file as it came from the vendor."
 
 
 class Upload(msgspec.Struct, frozen=True, kw_only=True):
-    """What the form sent: the file's content (``None``: no file was chosen), and what is to happen with it."""
+    """What the form sent: the file's content (``None``: there is none), and what is to happen with it.
+
+    ``entry`` is the license of the history to be put in force again, instead of a file.
+    """
 
     data: bytes | None
+    entry: int | None
     install: bool
     acknowledge: bool
 
@@ -45,7 +53,8 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     """What came of an upload.
 
     ``document`` is the checked license's text where it may still be installed, so that the file need not be chosen
-    again; what comes back is verified anew.
+    again; what comes back is verified anew. ``entry`` is the license of the history that was looked at instead.
+    ``issued_to``: the serial number a refused license was issued to, where that is another server's.
     """
 
     title: str
@@ -53,6 +62,8 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     outcome: Outcome | None = None
     changes: tuple[Change, ...] = ()
     document: str | None = None
+    entry: int | None = None
+    issued_to: str | None = None
     http_status: int = 200
 
 
@@ -66,11 +77,11 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
 async def upload_license(request: AnyRequest) -> Response[str]:
     """Check or install the license of the form, and answer the licensing page with what came of it."""
     upload = await _read_form(request)
-    if upload.data is None:
+    if upload.data is None and upload.entry is None:
         result = Result(title="No file was chosen", http_status=400)
     else:
         server: PlatformServer = request.app.state.server
-        result = await anyio.to_thread.run_sync(_install, server, upload, upload.data, caller_of(request).name)
+        result = await anyio.to_thread.run_sync(_install, server, upload, caller_of(request).name)
     return await answer_view(licensing.VIEW, request, status_code=result.http_status, result=result)
 
 
@@ -80,25 +91,38 @@ def after_upload() -> Response[str]:
     return see_other(licensing.VIEW.path)
 
 
-def _install(server: PlatformServer, upload: Upload, data: bytes, actor: str) -> Result:
+def _install(server: PlatformServer, upload: Upload, actor: str) -> Result:
+    entry, how = upload.entry, {"dry_run": not upload.install, "acknowledge": upload.acknowledge}
+    data = upload.data or b""
     try:
-        outcome = server.guard.install(data, actor=actor, dry_run=not upload.install, acknowledge=upload.acknowledge)
+        if entry is not None:
+            outcome = server.guard.restore(entry, actor=actor, **how)
+        else:
+            outcome = server.guard.install(data, actor=actor, **how)
     except AcknowledgementRequired as error:
-        return _result("The license was not installed", error.outcome, error.decision)
+        return _result("The license was not installed", error.outcome, entry, error.decision)
     except Refused as error:
         title = "The license was not installed" if upload.install else "This license cannot be installed"
-        return Result(title=title, refusal=error.decision, http_status=error.decision.http_status)
+        refusal, issued_to = error.decision, _issued_to(server, data) if error.decision.code in _OF_ANOTHER else None
+        return Result(title=title, refusal=refusal, issued_to=issued_to, http_status=refusal.http_status)
     server.license_changed()
-    return _result("The license is installed" if outcome.installed else "What this license would change", outcome)
+    title = "The license is installed" if outcome.installed else "What this license would change"
+    return _result(title, outcome, entry)
 
 
-def _result(title: str, outcome: Outcome, refusal: Decision | None = None) -> Result:
+def _issued_to(server: PlatformServer, data: bytes) -> str | None:
+    found = examine(data, server.guard.trust)
+    return found.terms.serial_number if isinstance(found, License) else None
+
+
+def _result(title: str, outcome: Outcome, entry: int | None, refusal: Decision | None = None) -> Result:
     return Result(
+        entry=entry,
         title=title,
         refusal=refusal,
         outcome=outcome,
         changes=tuple(_changes(outcome)),
-        document=None if outcome.installed else outcome.license.signed,
+        document=None if outcome.installed or entry is not None else outcome.license.signed,
         http_status=200 if refusal is None else refusal.http_status,
     )
 
@@ -133,8 +157,18 @@ async def _read_form(request: AnyRequest) -> Upload:
     if data is None:
         data = _text_of(form.getall("document", []))
     intent, acknowledged = form.getall("intent", []), form.getall("acknowledge", [])
-    return Upload(data=data, install="install" in intent, acknowledge="yes" in acknowledged)
+    return Upload(
+        data=data,
+        entry=_number_of(form.getall("entry", [])),
+        install="install" in intent,
+        acknowledge="yes" in acknowledged,
+    )
 
 
 def _text_of(sent: list[object]) -> bytes | None:
-    return next((entry.encode() for entry in sent if isinstance(entry, str) and entry), None)
+    return next((entry.encode() for entry in sent if isinstance(entry, str) and entry.strip()), None)
+
+
+def _number_of(sent: list[object]) -> int | None:
+    numbers = (int(entry) for entry in sent if isinstance(entry, str) and _NUMBER.fullmatch(entry))
+    return next(numbers, None)
