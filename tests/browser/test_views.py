@@ -251,3 +251,18 @@ def test_a_page_follows_what_changes_and_keeps_what_is_open(watched: Watched, se
     expect(page.get_by_text("3 of 5 Users")).to_be_visible(timeout=10_000)
     assert time.monotonic() - before < 10
     expect(page.locator("#holders-users")).to_have_attribute("open", "")
+
+
+def test_a_page_that_nobody_sees_follows_nothing_until_it_is_seen_again(
+    watched: Watched, server: ConsoleServer
+) -> None:
+    page = watched.page
+    page.goto(OVERVIEW)
+    seen = "hidden => { Object.defineProperty(document, 'hidden', {configurable: true, get: () => hidden}); "
+    seen += "document.dispatchEvent(new Event('visibilitychange')); }"
+    page.evaluate(seen, True)
+    server.platform.people.deactivate("amara", actor="ada")
+    count = sum(url.endswith("/live") for url in watched.asked)
+    page.evaluate(seen, False)
+    expect(page.locator(".figures")).to_contain_text("3 deactivated")
+    assert sum(url.endswith("/live") for url in watched.asked) == count + 1

@@ -102,24 +102,36 @@ async function showAnew() {
   document.dispatchEvent(new Event("placet:shown"));
 }
 
+// A page that nobody sees follows nothing: browsers keep few connections to one server.
 function live() {
   if (!document.querySelector("[data-live][id]")) return;
-  let pending = false;
+  let source = null;
+  let busy = false;
+  let again = false;
   const changed = async () => {
-    if (pending) return;
-    pending = true;
-    if (document.hidden) {
-      document.addEventListener("visibilitychange", () => { pending = false; changed(); }, { once: true });
-      return;
+    again = true;
+    if (busy) return;
+    busy = true;
+    while (again) {
+      again = false;
+      await showAnew().catch(() => {}); // the server is away, or the session has ended: what is shown stays
     }
-    try {
-      await showAnew();
-    } catch {
-      // the server is away, or the session has ended: what is shown stays
-    }
-    pending = false;
+    busy = false;
   };
-  new EventSource("/service-center/live").addEventListener("changed", changed);
+  const follow = () => {
+    if (document.hidden) {
+      source?.close();
+      source = null;
+    } else if (!source) {
+      source = new EventSource("/service-center/live");
+      source.addEventListener("changed", changed);
+    }
+  };
+  document.addEventListener("visibilitychange", () => {
+    follow();
+    if (!document.hidden) changed();
+  });
+  follow();
 }
 
 function enhance(root) {
