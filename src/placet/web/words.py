@@ -36,6 +36,13 @@ _FIRST_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 def body_words(key: str, message: str, annotation: Any, sent: Any) -> str:
     """Say what is wrong with a JSON body of the type ``annotation``; ``key`` is where, ``sent`` the whole of it."""
     struct = _plain(annotation)
+    tags = _tags(struct)
+    if tags:
+        tag = next(iter(tags.values())).__struct_config__.tag_field
+        given = sent.get(tag, _ABSENT) if isinstance(sent, dict) else _ABSENT
+        if not isinstance(given, str) or given not in tags:
+            return told(tag, f"one of {', '.join(tags)}", given)
+        struct = tags[given]
     fields = getattr(struct, "__struct_fields__", ())
     missing, unknown = _MISSING.match(message), _UNKNOWN.match(message)
     if missing:
@@ -131,6 +138,12 @@ def _unwrapped(hint: Any, bounds: dict[str, Any]) -> Any:
 
 def _plain(annotation: Any) -> Any:
     return _unwrapped(annotation, {})
+
+
+def _tags(union: Any) -> dict[str, Any]:
+    """The types of a union of structs by the tag that tells them apart; empty for anything else."""
+    kinds = [kind for kind in get_args(union) if hasattr(kind, "__struct_config__")]
+    return {kind.__struct_config__.tag: kind for kind in kinds if isinstance(kind.__struct_config__.tag, str)}
 
 
 def _hint(struct: Any, field: str) -> Any:

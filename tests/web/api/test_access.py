@@ -19,6 +19,7 @@ PUBLIC = {
     *("/problems", "/problems/{code:str}"),
     *("/service-center/sign-in", "/service-center/static/{name:str}"),
     "/service-center/set-password",  # with a link's secret
+    *("/service-center/sign-in/openid", "/service-center/sign-in/openid/return"),
     *(f"{view.path}/{change.path}" for view in VIEWS for change in view.changes),  # GET alone: leads back to the view
     "/service-center/license",  # GET alone: leads from the address of an upload's answer to its page
 }
@@ -52,6 +53,10 @@ ADMINISTRATORS = {
     *((method, "/api/v1/notifications/channels/{channel_id:int}") for method in ("PUT", "DELETE")),
     ("POST", "/api/v1/notifications/channels/{channel_id:int}/test"),
     ("PUT", "/api/v1/notifications/rules"),
+    ("GET", "/api/v1/license/history/{license_id:int}"),
+    ("POST", "/api/v1/users/{name:str}/unlink"),
+    ("GET", "/service-center/settings"),
+    *(("POST", f"/service-center/settings/{n}") for n in ("mail", "webhook", "apprise", "test", "remove", "rules")),
     *(("POST", f"/service-center/credentials/{name}") for name in ("password-link", "revoke", "token")),
     *(("POST", f"/service-center/usage/{{name:str}}/{name}-clean-up") for name in ("modules", "users")),
 }

@@ -126,7 +126,10 @@ def test_rules_have_types_and_caps(ada: httpx2.Client, body: Any) -> None:
     ("members", "status", "code"),
     [
         ({"kind": "pigeon", "name": "x"}, 400, "bad_request"),
+        ({"kind": 1, "name": "x"}, 400, "bad_request"),
         ({"name": "x"}, 400, "bad_request"),
+        (MAIL | {"sender": 1}, 400, "bad_request"),
+        ({"kind": "mail", "name": "x"}, 400, "bad_request"),
         (MAIL | {"recipients": []}, 400, "bad_request"),
         (MAIL | {"port": "587"}, 400, "bad_request"),
         (MAIL | {"name": "a/b"}, 400, "bad_request"),
@@ -141,6 +144,23 @@ def test_what_cannot_be_a_channel(ada: httpx2.Client, members: dict[str, Any], s
     told = as_problem(ada.post(CHANNELS, json=members))
     assert (told["status"], told["code"]) == (status, code)
     assert ada.get(CHANNELS).json() == []
+
+
+@pytest.mark.parametrize(
+    ("members", "sentence"),
+    [
+        ({"name": "x"}, "kind: it is missing. It is one of mail, webhook, apprise."),
+        ({"kind": "pigeon"}, 'kind: "pigeon" was sent, which is not allowed. It is one of mail, webhook, apprise.'),
+        ({"kind": "mail", "name": "x"}, "host: it is missing."),
+        (MAIL | {"port": 0}, "port: 0 was sent, which is not allowed. It is a whole number from 1 to 65,535."),
+        (MAIL | {"prot": 1}, "prot: there is no such member here. There is: name, host, port"),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_what_is_wrong_with_a_channel_is_said(ada: httpx2.Client, members: dict[str, Any], sentence: str) -> None:
+    told = as_problem(ada.post(CHANNELS, json=members))
+    assert told["status"] == 400
+    assert sentence in told["detail"]
 
 
 def test_a_name_is_one_channels(ada: httpx2.Client) -> None:
