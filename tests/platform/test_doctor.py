@@ -216,6 +216,15 @@ MENDABLE = [
         after="0 credentials",
     ),
     planted(
+        Kind.CREDENTIAL_UNKNOWN,
+        "credentials",
+        "of 'me' there are credentials of a kind nobody knows",
+        "INSERT INTO credentials (kind, name, role, secret_hash, created_at, method)"
+        " VALUES ('session', 'me', 'developer', '0', 0, 'telepathy')",
+        before="1 credentials",
+        after="0 credentials",
+    ),
+    planted(
         Kind.ARCHIVE_WITHOUT_VERSION,
         "modules",
         "there are archives of versions that are not recorded: 'lost-1'",

@@ -6,7 +6,7 @@ import pytest
 
 from placet.enforcement import FeatureStatus
 from placet.web.console.limits import Standing, limit_view
-from placet.web.console.words import Moment, distance, ending, moment, quantity
+from placet.web.console.words import Moment, browser_of, distance, ending, moment, period, quantity
 
 NEW_YEAR = datetime(2028, 1, 1, tzinfo=UTC)
 
@@ -109,3 +109,36 @@ def test_what_is_metered_is_consumed() -> None:
     assert limit_view(found, granted=True, holders=[], most=5).sentence == "3 consumed"
     one = FeatureStatus(name="units", title="Units", kind="metered", licensed=True, limit=1, tolerated_limit=1, used=1)
     assert limit_view(one, granted=True, holders=[], most=5).sentence == "1 of 1 consumed"
+
+
+@pytest.mark.parametrize(
+    ("lasting", "told"),
+    [
+        (timedelta(hours=12), "12 hours"),
+        (timedelta(hours=2), "2 hours"),
+        (timedelta(hours=1), "1 hour"),
+        (timedelta(minutes=90), "90 minutes"),
+        (timedelta(days=90), "90 days"),
+        (timedelta(hours=36), "36 hours"),
+        (timedelta(minutes=5, seconds=1), "301 seconds"),
+    ],
+)
+def test_how_long_something_lasts_is_told_exactly(lasting: timedelta, told: str) -> None:
+    assert period(lasting) == told
+
+
+@pytest.mark.parametrize(
+    ("agent", "told"),
+    [
+        ("Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0", "Firefox on Linux"),
+        ("Mozilla/5.0 (Windows NT 10.0) AppleWebKit/537.36 Chrome/140.0 Safari/537.36 Edg/140.0", "Edge on Windows"),
+        ("Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) Version/18.0 Safari/604.1", "Safari on iPhone"),
+        ("Mozilla/5.0 (Linux; Android 15) Chrome/140.0 Mobile Safari/537.36", "Chrome on Android"),
+        ("curl/8.5.0", "curl/8.5.0"),
+        ("x" * 200, "x" * 60),
+        ("", "not known"),
+        (None, "not known"),
+    ],
+)
+def test_a_browser_is_told_by_what_it_says_of_itself(agent: str | None, told: str) -> None:
+    assert browser_of(agent) == told

@@ -177,7 +177,7 @@ EXPLAINED: Mapping[Kind, Explained] = {
         "--repair makes them developers, who may do the least.",
     ),
     Kind.CREDENTIAL_UNKNOWN: Explained(
-        "No secret of theirs is of any use.",
+        "They were made in no way that this server knows: they are of no use, and the lists they are in fail.",
         "--repair removes them.",
     ),
     Kind.ARCHIVE_WITHOUT_VERSION: Explained(

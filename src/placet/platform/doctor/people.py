@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator
 
-from sqlalchemy import Connection, Table, select, update
+from sqlalchemy import ColumnElement, Connection, Table, or_, select, update
 
 from placet.license.keys import KeyUnusable
 from placet.platform.doctor.findings import Case, Change, Finding, Repair, some
 from placet.platform.doctor.kinds import Kind
 from placet.store.credentials import Kind as CredentialKind
-from placet.store.credentials import Role
+from placet.store.credentials import Method, Role
 from placet.store.installation import read_installation
 from placet.store.schema import credentials, users
 
@@ -45,8 +45,12 @@ def _as_developers(table: Table) -> Repair:
     return repair
 
 
+def _unknown() -> ColumnElement[bool]:
+    return or_(credentials.c.kind.not_in(list(CredentialKind)), credentials.c.method.not_in(list(Method)))
+
+
 def _kinds(connection: Connection) -> Iterator[Finding]:
-    unknown = credentials.c.kind.not_in(list(CredentialKind))
+    unknown = _unknown()
     names = [str(name) for name in connection.execute(select(credentials.c.name).where(unknown)).scalars()]
     if names:
         text = f"of {some(names)} there are credentials of a kind nobody knows"
@@ -54,6 +58,6 @@ def _kinds(connection: Connection) -> Iterator[Finding]:
 
 
 def _without_unknown(connection: Connection, _: Case) -> Change | None:
-    unknown = credentials.c.kind.not_in(list(CredentialKind))
+    unknown = _unknown()
     removed = connection.execute(credentials.delete().where(unknown)).rowcount
     return Change(f"{removed:,} credentials", "0 credentials") if removed else None

@@ -36,9 +36,20 @@ def distance(when: datetime, now: datetime, locale: str = DEFAULT_LOCALE) -> str
     return f"{period_text(now - when, locale)} ago"
 
 
+_UNITS = (
+    (timedelta(days=1), "day"),
+    (timedelta(hours=1), "hour"),
+    (timedelta(minutes=1), "minute"),
+    (timedelta(seconds=1), "second"),
+    (timedelta.resolution, "microsecond"),
+)
+
+
 def period(lasting: timedelta) -> str:
-    """Tell how long something lasts: ``12 hours``."""
-    return period_text(lasting, DEFAULT_LOCALE)
+    """Tell how long something lasts, exactly: ``2 hours``, ``90 minutes``."""
+    unit, name = next((unit, name) for unit, name in _UNITS if lasting % unit == timedelta(0))
+    count = lasting // unit
+    return f"{count} {name}{'' if count == 1 else 's'}"
 
 
 _BROWSERS = (("Edg/", "Edge"), ("OPR/", "Opera"), ("Firefox/", "Firefox"), ("Chrome/", "Chrome"), ("Safari/", "Safari"))
