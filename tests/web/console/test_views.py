@@ -103,6 +103,21 @@ def test_the_navigation_names_what_somebody_may_see_and_marks_the_page(client: h
     assert read(client.get(AT)).one("a", aria_current="page").text == "Front-ends"
 
 
+PATHS = [view.path.replace("{name:str}", "software_units") for view in VIEWS]
+
+
+@pytest.mark.parametrize("role", [Role.ADMINISTRATOR, Role.DEVELOPER])
+def test_every_page_keeps_what_all_pages_promise_to_whoever_asks(server: ConsoleServer, role: Role) -> None:
+    with server.client(role) as client, server.client() as nobody:
+        for view, path in zip(VIEWS, PATHS, strict=True):
+            answer = client.get(path)
+            may = view.access is Access.SIGNED_IN or role is Role.ADMINISTRATOR
+            assert answer.status_code == (200 if may else 403), path
+            read(answer)  # its headers, nothing inline, nothing from elsewhere, names and landmarks
+            assert answer.headers["cache-control"] == "no-store"
+            assert nobody.get(path).status_code == 303
+
+
 def test_what_somebody_may_not_see_is_not_in_the_navigation(server: ConsoleServer) -> None:
     secret = msgspec.structs.replace(VIEWS[0], path="/service-center/secret", access=Access.ADMINISTRATOR)
     views = (*VIEWS, secret)
