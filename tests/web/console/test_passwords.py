@@ -12,7 +12,7 @@ from argon2 import PasswordHasher
 from builders import EVERYTHING
 from console_server import OVERVIEW, SIGN_IN, ConsoleServer, Document, read
 from placet.store import audit
-from placet.store.credentials import Role, Visitor
+from placet.store.credentials import Kind, Role, Visitor, create
 from placet.web.access import SESSION_COOKIE
 from placet.web.console.hashing import Hashing
 from placet.web.console.sign_in_limits import SignInLimits
@@ -340,6 +340,11 @@ def test_an_administrator_sees_and_ends_everybodys(server: ConsoleServer, admini
     with server.client(Role.DEVELOPER, name="dan") as dan:
         assert "dan" in read(administrator.get(f"{CREDENTIALS}?everybody")).one("table").text
         assert "ada" not in read(dan.get(f"{CREDENTIALS}?everybody")).one("table").text
+        (his,) = ids_in(read(administrator.get(f"{CREDENTIALS}?everybody")), "end")
+        done = administrator.post(f"{CREDENTIALS}/end", data={"id": his, "everybody": "yes"})
+        assert done.headers["location"] == f"{CREDENTIALS}?everybody"
+        assert dan.get(OVERVIEW).status_code == 303
+        dan.get(SIGN_IN, params={"code": server.code(Role.DEVELOPER, "dan")})
         asked = read(administrator.post(f"{CREDENTIALS}/end-all", data={"everybody": "yes"}))
         assert "Everybody who is signed in but you has to sign in again: 1 in all." in asked.text
         administrator.post(f"{CREDENTIALS}/end-all", data={"everybody": "yes", "confirmed": "yes"})
@@ -351,3 +356,16 @@ def test_an_administrator_sees_and_ends_everybodys(server: ConsoleServer, admini
 def test_a_developer_makes_and_revokes_nothing(developer: httpx2.Client, change: str) -> None:
     data = {"name": "eve", "role": "administrator", "id": "1"}
     assert read(developer.post(f"{CREDENTIALS}/{change}", data=data)).one(data_code="role_required")
+
+
+def test_long_lists_come_by_pages(server: ConsoleServer, administrator: httpx2.Client) -> None:
+    with server.guard.database.write() as connection:
+        for number in range(101):
+            for kind in (Kind.TOKEN, Kind.SESSION):
+                create(connection, kind, name=f"robot {number}", role=Role.DEVELOPER, now=server.guard.now())
+    for query, last in (("page=2", "robot 100"), ("everybody&page=2", "robot 100")):
+        first = read(administrator.get(f"{CREDENTIALS}?{query.replace('2', '1')}"))
+        second = read(administrator.get(f"{CREDENTIALS}?{query}"))
+        assert last not in first.text
+        assert last in second.text
+        assert "of 10" in second.one("nav", class_="pages").text

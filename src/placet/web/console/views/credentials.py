@@ -12,6 +12,7 @@ from placet.web.addresses import CREDENTIALS, password_link
 from placet.web.api.parameters import PersonName
 from placet.web.api.sessions import own_session
 from placet.web.console.asking import Asking
+from placet.web.console.paging import Paging
 from placet.web.console.told import Told
 from placet.web.console.view import Change, Confirmation, Group, Shown, View
 from placet.web.console.words import Moment, browser_of, moment
@@ -23,6 +24,8 @@ _METHODS = {
     Method.OPENID: "OpenID provider",
     None: "not known",
 }
+
+_ON_A_PAGE = 100
 
 Id = Annotated[int, Meta(ge=1, le=2**53)]
 
@@ -72,9 +75,10 @@ class ForUser(msgspec.Struct, frozen=True):
 
 
 class One(msgspec.Struct, frozen=True):
-    """A token or a session."""
+    """A token or a session; ``everybody``: of the list of everybody's, which is shown again then."""
 
     id: Id
+    everybody: bool = False
 
 
 class Whose(msgspec.Struct, frozen=True):
@@ -84,14 +88,18 @@ class Whose(msgspec.Struct, frozen=True):
 
 
 def _show(asking: Asking) -> Mapping[str, Any]:
+    """One's own sessions and the tokens; or everybody's sessions alone. The list that may be long comes by pages."""
     people, caller = asking.server.people, asking.caller
     everybody = caller.is_administrator and "everybody" in asking.request.query_params
     sessions = people.sessions.in_force(None if everybody else caller.name)
-    tokens = people.in_force(Kind.TOKEN) if caller.is_administrator else []
+    tokens = people.in_force(Kind.TOKEN) if caller.is_administrator and not everybody else []
+    paging = Paging.of(asking, len(sessions if everybody else tokens), _ON_A_PAGE)
+    shown = slice(paging.first, paging.end)
     return {
-        "sessions": [_row(asking, session) for session in sessions],
-        "tokens": [TokenRow(id=t.id, name=t.name, role=t.role, created=moment(t.created_at)) for t in tokens],
+        "sessions": [_row(asking, item) for item in (sessions[shown] if everybody else sessions[-_ON_A_PAGE:])],
+        "tokens": [TokenRow(id=t.id, name=t.name, role=t.role, created=moment(t.created_at)) for t in tokens[shown]],
         "everybody": everybody,
+        "paging": paging,
         "lifetimes": people.sessions.lifetimes,
         "once": None,
     }
@@ -143,7 +151,8 @@ def _end(asking: Asking, form: One) -> Told:
     caller = asking.caller
     owner = None if caller.is_administrator else caller.name
     session = asking.server.people.sessions.end(form.id, actor=caller.name, owner=owner)
-    return Told(text=f"Session {session.id} of {session.name} has ended. Whoever had it has to sign in again.")
+    text = f"Session {session.id} of {session.name} has ended. Whoever had it has to sign in again."
+    return Told(text=text, at=f"{CREDENTIALS}?everybody" if form.everybody else None)
 
 
 def _end_all(asking: Asking, form: Whose) -> Told:
