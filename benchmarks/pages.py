@@ -22,6 +22,7 @@ EXAMPLES = {
     f"{_USAGE}/{{name:str}}": [
         f"{_USAGE}/users?range=1y&unused=1",
         f"{_USAGE}/software_units?range=1y&unused=1",
+        f"{_USAGE}/software_units?range=1y&holder=module-7",
         f"{_USAGE}/test_queries",
     ],
 }

@@ -10,7 +10,7 @@ from builders import DAY, EVERYTHING, KEY, NOW, a_license, trust_store
 from guard_support.guards import Clock, audited, used
 from placet.guard import Guard
 from placet.platform.layout import Layout
-from placet.platform.obsolete_modules import MOST_AT_ONCE, Disuse, timers_of
+from placet.platform.obsolete_modules import MOST_AT_ONCE, Disuse
 from placet.platform.product import PLATFORM_SERVER
 from placet.platform.published import ModuleInUse
 from placet.platform.server import PlatformServer
@@ -102,12 +102,19 @@ def test_they_are_deleted_and_their_units_given_back_once(shelf: Shelf) -> None:
     assert event.detail == {"unused_since": (shelf.clock.now - 90 * DAY).isoformat()}
 
 
+def test_a_name_is_no_timer(shelf: Shelf) -> None:
+    shelf.publish("odd", '"kind":"timer"')
+    shelf.clock.go_on(100 * DAY)
+    (use,) = shelf.server.obsolete.find(QUARTER)
+    assert not use.has_timers
+
+
 def test_what_has_timers_works_without_being_asked(shelf: Shelf) -> None:
     shelf.publish("nightly", "timer", "screen", "timer")
     shelf.clock.go_on(100 * DAY)
     assert shelf.obsolete() == []
     with_timers = Disuse(lasting=90 * DAY, timers=True)
-    assert [timers_of(use) for use in shelf.server.obsolete.find(with_timers)] == [2]
+    assert [use.has_timers for use in shelf.server.obsolete.find(with_timers)] == [True]
     assert (shelf.clean_up(), shelf.clean_up(with_timers)) == ([], ["nightly"])
 
 

@@ -23,7 +23,7 @@ def clean_up(client: Client, days: int, *, excluded: tuple[str, ...], timers: bo
         (item["name"], item["units"], item["timers"], item["last_served_at"] or "never", item["published_at"])
         for item in done["modules"]
     ]
-    headings = ["Name", "Units", "Timers", "Last request", "Published"]
+    headings = ["Name", "Units", "Has timers", "Last request", "Published"]
     print_table(headings, rows, empty=f"Every module was used within {counted(days, 'day')}, or is left alone.")
     what = f"{counted(len(rows), 'module')}, {counted(done['units'], 'Software Unit')}"
     if rows:

@@ -13,7 +13,6 @@ from placet.platform.module_work import ModuleBusy
 from placet.platform.noted_moments import NotedMoments
 from placet.platform.publish import Publisher
 from placet.platform.published import ModuleInUse, UnknownModule
-from placet.platform.units import ElementKind
 from placet.store import module_use
 from placet.store.module_use import ModuleUse
 
@@ -76,12 +75,7 @@ class ObsoleteModules:
         return True
 
 
-def timers_of(use: ModuleUse) -> int:
-    """How many timers a module has."""
-    return sum(element["kind"] == ElementKind.TIMER for element in use.elements)
-
-
 def _is_meant(use: ModuleUse, disuse: Disuse) -> bool:
     if use.module in disuse.excluded or (disuse.only is not None and use.module not in disuse.only):
         return False
-    return disuse.timers or not timers_of(use)
+    return disuse.timers or not use.has_timers

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, and_, case, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Text, and_, case, or_, select, type_coerce, update
 
 from placet.store.dialects import ByCodePoint
 from placet.store.rows import all_of
@@ -22,7 +22,7 @@ class ModuleUse(msgspec.Struct, frozen=True, kw_only=True):
     module: str
     version: str
     units: int
-    elements: list[Any]
+    has_timers: bool
     published_at: datetime
     published_by: str
     changed_at: datetime
@@ -32,6 +32,15 @@ class ModuleUse(msgspec.Struct, frozen=True, kw_only=True):
     def last_used_at(self) -> datetime:
         """When it was last published, rolled back or served."""
         return max(self.changed_at, self.last_served_at or self.changed_at)
+
+
+_COLUMNS = [
+    (modules if name in modules.c else module_versions).c[name]
+    for name in ModuleUse.__struct_fields__
+    if name != "has_timers"
+]
+# As it is written: within a name, quotes are escaped. Reading the elements of hundreds of modules takes long.
+_HAS_TIMERS = type_coerce(module_versions.c.elements, Text).contains('"kind":"timer"')
 
 
 def note_served(connection: Connection, served: Mapping[str, datetime]) -> None:
@@ -45,8 +54,9 @@ def unused_since(connection: Connection, since: datetime) -> list[ModuleUse]:
     """Answer the modules that were neither published, rolled back nor served since a moment, longest ago first."""
     served, changed = modules.c.last_served_at, modules.c.changed_at
     last = case((served > changed, served), else_=changed)
-    columns = [(modules if name in modules.c else module_versions).c[name] for name in ModuleUse.__struct_fields__]
-    query = select(*columns).join(module_versions, modules.c.active_version == module_versions.c.id)
+    query = select(*_COLUMNS, _HAS_TIMERS.label("has_timers")).join(
+        module_versions, modules.c.active_version == module_versions.c.id
+    )
     return all_of(
         ModuleUse, connection.execute(query.where(_unused(since)).order_by(last, ByCodePoint(modules.c.name)))
     )

@@ -104,14 +104,14 @@ def test_holders_are_told_page_by_page_and_found_by_name(server: ConsoleServer, 
             pass
     first = page(developer, UNITS)
     assert holders(first) == [f"m{number:03}%" for number in range(50)]
-    assert "120 holders, page 1 of 3" in first.text
+    assert "1 to 50 of 120" in first.text
     assert not first.all("a", rel="prev")
     second = page(developer, first.one("a", rel="next").attributes["href"])
     assert holders(second)[0] == "m050%"
     last = page(developer, UNITS, page=3)
     assert (holders(last)[-1], last.all("a", rel="next")) == ("m119%", [])
     assert holders(page(developer, UNITS, page=99)) == holders(last)
-    for number in ("0", "-1", "x", "9" * 30, "٣"):
+    for number in ("0", "-1", "x", "٣"):
         assert holders(page(developer, UNITS, page=number)) == holders(first)
     assert holders(page(developer, UNITS, find="M11")) == [f"m11{number}%" for number in range(10)]
     assert len(holders(page(developer, UNITS, find="%"))) == 50

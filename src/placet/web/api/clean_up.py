@@ -9,7 +9,7 @@ from litestar.params import JSONBody
 from msgspec import Meta
 
 from placet.license.instants import rfc3339
-from placet.platform.obsolete_modules import MOST_AT_ONCE, Disuse, timers_of
+from placet.platform.obsolete_modules import MOST_AT_ONCE, Disuse
 from placet.store.module_use import ModuleUse
 from placet.web.access import Access, caller_of, requires
 from placet.web.api.parameters import SMALL_BODY, Server, flags
@@ -57,7 +57,7 @@ def _use(use: ModuleUse) -> dict[str, Any]:
         "name": use.module,
         "version": use.version,
         "units": use.units,
-        "timers": timers_of(use),
+        "timers": use.has_timers,
         "published_at": rfc3339(use.published_at),
         "published_by": use.published_by,
         "last_served_at": rfc3339_or_none(use.last_served_at),

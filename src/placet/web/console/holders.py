@@ -9,6 +9,8 @@ from sqlalchemy import Connection
 from placet.enforcement import FeatureStatus
 from placet.platform.product import FRONT_END_SERVERS, SOFTWARE_UNITS, USERS
 from placet.store import dialects, front_ends, metering, module_use, seats, usage, users
+from placet.web.console.asking import Asking
+from placet.web.console.paging import Paging
 from placet.web.console.words import Moment, moment
 
 PAGE = 50
@@ -27,42 +29,33 @@ class HolderRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class HolderTable(msgspec.Struct, frozen=True, kw_only=True):
-    """One page of those who hold something, of ``total`` in all; ``number`` is the page's, from 1 up to ``pages``."""
+    """One page of those who hold something; ``paging`` says which, and how many they are in all."""
 
     what: str
     columns: tuple[str, ...]
     rows: tuple[HolderRow, ...]
-    total: int
-    number: int
-    pages: int
+    paging: Paging
 
 
-def holder_table(
-    connection: Connection, feature: FeatureStatus, *, containing: str, number: int, administrator: bool
-) -> HolderTable:
+def holder_table(connection: Connection, feature: FeatureStatus, asking: Asking, *, containing: str) -> HolderTable:
     """Answer a page of the holders whose name contains something. When users were seen is for administrators alone."""
     if feature.kind == "limit":
-        return _allocated(connection, feature.name, containing, number, administrator=administrator)
+        return _allocated(connection, feature.name, asking, containing)
     columns, rows = _leased(connection, feature.name) if feature.kind == "seats" else _blocks(connection, feature.name)
     found = [row for row in rows if containing.casefold() in row.holder.casefold()]
-    number, pages = _within(number, len(found))
+    paging = Paging.of(asking, len(found), PAGE)
     return HolderTable(
         what="seats" if feature.kind == "seats" else "units in open blocks",
         columns=columns,
-        rows=tuple(found[(number - 1) * PAGE : number * PAGE]),
-        total=len(found),
-        number=number,
-        pages=pages,
+        rows=tuple(found[paging.first : paging.end]),
+        paging=paging,
     )
 
 
-def _allocated(
-    connection: Connection, feature: str, containing: str, number: int, *, administrator: bool
-) -> HolderTable:
-    total = usage.holders_of(connection, feature, containing=containing)
-    number, pages = _within(number, total)
-    held = usage.allocations_of(connection, feature, most=PAGE, after=(number - 1) * PAGE, containing=containing)
-    columns, known = _known(feature, administrator=administrator)
+def _allocated(connection: Connection, feature: str, asking: Asking, containing: str) -> HolderTable:
+    paging = Paging.of(asking, usage.holders_of(connection, feature, containing=containing), PAGE)
+    held = usage.allocations_of(connection, feature, most=PAGE, after=paging.first, containing=containing)
+    columns, known = _known(feature, administrator=asking.caller.is_administrator)
     cells = known(connection, [item.holder for item in held])
     nothing: tuple[Cell, ...] = (None,) * len(columns)
     rows = tuple(
@@ -74,12 +67,7 @@ def _allocated(
         )
         for item in held
     )
-    return HolderTable(what="units", columns=columns, rows=rows, total=total, number=number, pages=pages)
-
-
-def _within(number: int, total: int) -> tuple[int, int]:
-    pages = max(1, -(-total // PAGE))
-    return min(max(number, 1), pages), pages
+    return HolderTable(what="units", columns=columns, rows=rows, paging=paging)
 
 
 def _known(

@@ -10,7 +10,7 @@ from msgspec import Meta
 
 from placet.enforcement import FeatureStatus
 from placet.platform.inactive_users import Inactivity
-from placet.platform.obsolete_modules import MOST_AT_ONCE, Disuse, timers_of
+from placet.platform.obsolete_modules import MOST_AT_ONCE, Disuse
 from placet.platform.product import SOFTWARE_UNITS, USERS
 from placet.store import history, holders, modules
 from placet.store.history import History, Point, Resolution
@@ -76,13 +76,7 @@ def _show(asking: Asking) -> Mapping[str, Any]:
         known = history.history(connection, name, first, end)
         table = None
         if limit is not None:
-            table = holder_table(
-                connection,
-                feature,
-                containing=containing,
-                number=_number(asking.query("page"), 1, 10**6),
-                administrator=asking.caller.is_administrator,
-            )
+            table = holder_table(connection, feature, asking, containing=containing)
     return {
         "feature": feature,
         "limit": limit,
@@ -143,7 +137,7 @@ def _offered(asking: Asking, name: str) -> CleanUp | None:
                 name=use.module,
                 units=use.units,
                 used=moment(use.last_used_at),
-                note=f"{quantity(timers_of(use))} timers" if timers_of(use) else "",
+                note="has timers" if use.has_timers else "",
             )
             for use in found[:MOST_AT_ONCE]
         ]
