@@ -206,7 +206,7 @@ def first_sign_in(server: PlatformServer, address: str) -> str | None:
     if first.code is None:
         return (
             "There is no administrator yet. A one-time link to sign in was printed before, at an earlier start or by "
-            f"another server on this database, and works until {rfc3339(first.ends_at)}. Another one is printed by: "
+            f"another server on this database, and works until {rfc3339(first.ends_at.replace(microsecond=0))}. Another one is printed by: "
             "placet admin sign-in"
         )
     link = f"{server.public_url or address}/service-center/sign-in?code={first.code}"
