@@ -204,10 +204,10 @@ def first_sign_in(server: PlatformServer, address: str) -> str | None:
     if first is None:
         return None
     if first.code is None:
+        until = rfc3339(first.ends_at.replace(microsecond=0))
         return (
             "There is no administrator yet. A one-time link to sign in was printed before, at an earlier start or by "
-            f"another server on this database, and works until {rfc3339(first.ends_at.replace(microsecond=0))}. Another one is printed by: "
-            "placet admin sign-in"
+            f"another server on this database, and works until {until}. Another one is printed by: placet admin sign-in"
         )
     link = f"{server.public_url or address}/service-center/sign-in?code={first.code}"
     return f"There is no administrator yet. Sign in once, within a day, in the Service Center: {link}"
