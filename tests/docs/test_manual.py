@@ -100,3 +100,13 @@ def test_nothing_names_a_registry_or_this_machine() -> None:
     texts = [path for name in listed if name and (path := ROOT / name).suffix != ".png" and path.is_file()]
     guilty = [str(path) for path in texts if hosts.search(path.read_text(errors="replace"))]
     assert [name for name in guilty if not name.endswith(("Makefile", "test_manual.py"))] == []
+
+
+def test_the_pictures_of_the_readme_are_there_and_of_modest_size() -> None:
+    named = re.findall(r'(?:src|srcset)="(docs/images/[^"]+)"', (ROOT / "README.md").read_text())
+    assert len(named) == 4
+    assert {str(path.relative_to(ROOT)) for path in (ROOT / "docs" / "images").iterdir()} == {*named}
+    for name in named:
+        content = (ROOT / name).read_bytes()
+        assert content.startswith(b"\x89PNG\r\n\x1a\n")
+        assert len(content) < 300 * 1024, f"{name} is too large; see scripts/screenshots.py"
