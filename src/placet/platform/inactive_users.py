@@ -49,12 +49,19 @@ class InactiveUsers:
         """Write down who was seen. Meant for once a minute."""
         self._seen.write()
 
-    def find(self, inactivity: Inactivity) -> list[User]:
-        """Answer the active users who have not been seen for so long, longest first."""
+    def find(self, inactivity: Inactivity, *, most: int = 10_000) -> list[User]:
+        """Answer the active users who have not been seen for so long, longest first, ``most`` of them at most."""
         self.write()
+        roles = [role for role in Role if inactivity.administrators or role is not Role.ADMINISTRATOR]
         with self._guard.database.read() as connection:
-            found = users.not_seen_since(connection, self._guard.now() - inactivity.lasting)
-        return [user for user in found if _is_meant(user, inactivity)]
+            return users.not_seen_since(
+                connection,
+                self._guard.now() - inactivity.lasting,
+                roles=roles,
+                excluded=inactivity.excluded,
+                only=inactivity.only,
+                most=most,
+            )
 
     def deactivate(self, inactivity: Inactivity, *, actor: str) -> list[User]:
         """Deactivate them and free their seats, but the actor's own; answers those it was.
@@ -80,9 +87,3 @@ class InactiveUsers:
 
 class _SeenMeanwhile(Exception):
     """The user is back: nothing of the transaction stays."""
-
-
-def _is_meant(user: User, inactivity: Inactivity) -> bool:
-    if user.name in inactivity.excluded or (inactivity.only is not None and user.name not in inactivity.only):
-        return False
-    return inactivity.administrators or user.role is not Role.ADMINISTRATOR

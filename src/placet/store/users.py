@@ -87,10 +87,25 @@ def note_seen(connection: Connection, seen: Mapping[str, datetime]) -> None:
         connection.execute(update(users).where(users.c.name == name, before).values(last_seen_at=at))
 
 
-def not_seen_since(connection: Connection, since: datetime, *, most: int = 10_000) -> list[User]:
-    """Answer the active users who were neither seen nor activated since a moment, longest ago first."""
+def not_seen_since(
+    connection: Connection,
+    since: datetime,
+    *,
+    roles: Iterable[Role] = tuple(Role),
+    excluded: Iterable[str] = (),
+    only: Iterable[str] | None = None,
+    most: int = 10_000,
+) -> list[User]:
+    """Answer the active users who were neither seen nor activated since a moment, longest ago first.
+
+    They have one of ``roles``, and are none of ``excluded``; where there is ``only``, they are of those.
+    """
     last = func.coalesce(users.c.last_seen_at, users.c.changed_at)
-    query = select(users).where(_unseen(since)).order_by(last, ByCodePoint(users.c.name)).limit(most)
+    query = select(users).where(_unseen(since), users.c.role.in_([str(role) for role in roles]))
+    query = query.where(users.c.name.not_in(list(excluded)))
+    if only is not None:
+        query = query.where(users.c.name.in_(list(only)))
+    query = query.order_by(last, ByCodePoint(users.c.name)).limit(most)
     return all_of(User, connection.execute(query))
 
 

@@ -224,3 +224,22 @@ def test_days_that_are_none_change_nothing(server: ConsoleServer, administrator:
     answer = administrator.post(f"{UNITS}/modules-clean-up", data={"days": days, "names": ["idle"]})
     assert (answer.status_code, "Days has to be a whole number from 1 to 3,660." in answer.text) == (400, True)
     assert there(server) == {"idle"}
+
+
+def test_a_preview_shows_the_first_of_many(server: ConsoleServer, administrator: httpx2.Client) -> None:
+    long_before = NOW - 200 * DAY
+    rows = [
+        {"name": f"u{number:03}", "role": "developer", "active": True}
+        | {"created_at": long_before, "changed_at": long_before}
+        for number in range(201)
+    ]
+    with server.guard.database.write() as connection:
+        connection.execute(insert(users), rows)
+    found = page(administrator, PEOPLE, unused=90)
+    assert chosen(found) == [f"u{number:03}" for number in range(200)]
+    assert "These are the first 200." in found.text
+    answer = administrator.post(f"{PEOPLE}/users-clean-up", data={"days": "90", "names": chosen(found)})
+    assert answer.status_code == 303
+    assert told(page(administrator, PEOPLE)).startswith("200 users deactivated")
+    found = page(administrator, PEOPLE, unused=90)
+    assert (chosen(found), "These are the first" in found.text) == (["u200"], False)

@@ -52,7 +52,7 @@ class CleanUp(msgspec.Struct, frozen=True, kw_only=True):
     days: int
     also: bool
     candidates: tuple[Candidate, ...] | None
-    more: int
+    more: bool
 
 
 class OneHolder(msgspec.Struct, frozen=True, kw_only=True):
@@ -146,11 +146,11 @@ def _offered(asking: Asking, name: str) -> CleanUp | None:
             days=days,
             also=also,
             candidates=tuple(rows) if asked else None,
-            more=max(0, len(found) - MOST_AT_ONCE),
+            more=len(found) > MOST_AT_ONCE,
         )
     if name == USERS:
         inactivity = Inactivity(lasting=lasting, administrators=also, excluded=frozenset({asking.caller.name}))
-        away = asking.server.people.inactive.find(inactivity) if asked else []
+        away = asking.server.people.inactive.find(inactivity, most=MOST_USERS + 1) if asked else []
         people = [
             Candidate(
                 name=user.name,
@@ -165,7 +165,7 @@ def _offered(asking: Asking, name: str) -> CleanUp | None:
             days=days,
             also=also,
             candidates=tuple(people) if asked else None,
-            more=max(0, len(away) - MOST_USERS),
+            more=len(away) > MOST_USERS,
         )
     return None
 
