@@ -195,13 +195,18 @@ def test_one_of_a_kind_is_not_told_in_the_plural(server: ConsoleServer, develope
     assert "within the limit 0 of 1 in use 1 left" in page.text
 
 
-def test_over_the_limit_is_said_in_words(server: ConsoleServer, developer: httpx2.Client) -> None:
+def test_over_the_limit_is_said_in_words(
+    server: ConsoleServer, administrator: httpx2.Client, developer: httpx2.Client
+) -> None:
     server.install()
     server.publish("orders", 30)
     server.install(jti="L-2", sequence=2, features={"software_units": limit(20)})
     page = overview(developer)
     assert "Software Units over the limit 30 of 20 Software Units 10 over the limit of 20" in page.text
     assert page.one(role="meter", aria_label="Software Units").attributes["aria-valuemax"] == "30"
+    assert page.one("a", href=f"{USAGE}/software_units#holders").text == "See who holds what"
+    page = overview(administrator)
+    assert page.one("a", href=f"{USAGE}/software_units#clean-up").text == "See who holds what, and clean up"
 
 
 def test_without_a_license_usage_is_not_measured_against_anything(
