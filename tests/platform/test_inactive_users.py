@@ -16,6 +16,7 @@ from placet.platform.people import People
 from placet.platform.product import PLATFORM_SERVER, USERS
 from placet.store.credentials import Kind, Role, Visitor
 from placet.store.database import Database
+from placet.store.users import users_named
 from store_support.databases import KINDS, new_databases
 
 QUARTER = Inactivity(lasting=90 * DAY)
@@ -70,6 +71,10 @@ def test_who_was_not_seen_for_so_long_is_found_longest_first(office: Office) -> 
     assert names(office) == ["ana", "bo"]
     assert names(office, Inactivity(lasting=90 * DAY, excluded=frozenset({"ana"}))) == ["bo"]
     assert names(office, Inactivity(lasting=90 * DAY, administrators=True)) == ["ana", "root", "bo"]
+    assert names(office, Inactivity(lasting=90 * DAY, only=frozenset({"bo", "root", "cy"}))) == ["bo"]
+    assert [user.name for user in office.people.inactive.find(QUARTER, most=1)] == ["ana"]
+    with office.guard.database.read() as connection:
+        assert {user.name for user in users_named(connection, ["bo", "cy", "nobody"])} == {"bo", "cy"}
     seen = {user.name: user.last_seen_at for user in office.people.users()}
     assert seen == {"ana": None, "bo": NOW + 10 * DAY, "cy": NOW + 80 * DAY, "root": None}
 

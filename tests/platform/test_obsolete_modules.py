@@ -88,6 +88,8 @@ def test_what_was_not_used_for_so_long_is_found_longest_first(shelf: Shelf) -> N
     assert (asked.last_served_at, asked.last_used_at) == (NOW + 10 * DAY, NOW + 10 * DAY)
     with shelf.server.guard.database.read() as connection:
         assert module_use.last_served(connection) == {"asked": NOW + 10 * DAY}
+        found = module_use.uses_of(connection, ["asked", "idle", "nobody"])
+    assert found == {"asked": ("1.0", NOW, NOW + 10 * DAY), "idle": ("1.0", NOW, None)}
 
 
 def test_they_are_deleted_and_their_units_given_back_once(shelf: Shelf) -> None:

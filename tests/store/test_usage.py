@@ -1,6 +1,7 @@
 """The ledger of usage."""
 
 from datetime import datetime
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -164,6 +165,28 @@ def test_allocations_are_told_the_largest_first(database: Database) -> None:
         assert list(holders(connection).items()) == [("c", 5), ("a", 2), ("b", 2), ("d", 0)]
         largest = Allocation(feature="software_units", holder="c", amount=5, changed_at=NOW)
         assert usage.allocations_of(connection, "software_units", most=1) == [largest]
+
+
+def test_holders_are_paged_and_found_by_name(database: Database) -> None:
+    for holder, amount in (("b%", 3), ("B_", 5), ("a", 4), ("ä", 1)):
+        put(database, holder, amount)
+    put(database, "b%", 9, feature="users")
+    with database.read() as connection:
+
+        def found(**asked: Any) -> list[str]:
+            return [item.holder for item in usage.allocations_of(connection, "software_units", **asked)]
+
+        assert found(most=2) == ["B_", "a"]
+        assert found(most=2, after=2) == ["b%", "ä"]
+        assert found(containing="B") == ["B_", "b%"]
+        assert (found(containing="%"), found(containing="_"), found(containing="\\")) == (["b%"], ["B_"], [])
+        assert usage.holders_of(connection, "software_units") == 4
+        assert usage.holders_of(connection, "software_units", containing="b") == 2
+        assert usage.holders_of(connection, "run") == 0
+        first = usage.allocations_after(connection, "software_units", "", most=3)
+        rest = usage.allocations_after(connection, "software_units", first[-1].holder, most=3)
+        assert (len(first), len(rest)) == (3, 1)
+        assert {item.holder for item in [*first, *rest]} == {"a", "b%", "B_", "ä"}
 
 
 def test_a_drift_is_found(database: Database) -> None:

@@ -91,9 +91,7 @@ def test_who_holds_units_module_by_module_and_element_by_element(
     elements = [" ".join(cell.text.split()) for cell in one.all("th", data_label="Element")]
     assert elements == [f"{kind} {HOSTILE}" for kind in ("screen", "timer", "operation")]
     assert "why timer" in one.text
-    server.clock.go(timedelta(hours=1))
-    server.guard.tick()
-    assert page(developer, UNITS, holder="orders").one("title", id="held-title")
+    assert "at most 3 and on average 3; lately 3" in one.one("desc", id="held-words").text
     nobody = page(developer, UNITS, holder=HOSTILE)
     assert "Nothing is known of usage in this time" in nobody.text
 

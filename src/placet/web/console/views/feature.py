@@ -12,8 +12,9 @@ from placet.enforcement import FeatureStatus
 from placet.platform.inactive_users import Inactivity
 from placet.platform.obsolete_modules import MOST_AT_ONCE, Disuse
 from placet.platform.product import SOFTWARE_UNITS, USERS
-from placet.store import history, holders, modules
-from placet.store.history import History, Point, Resolution
+from placet.store import history, holders, modules, usage
+from placet.store.history import History, Point, Resolution, day_of
+from placet.store.holders import HolderDay
 from placet.web.access import Access
 from placet.web.api.features import known_feature
 from placet.web.console.asking import Asking
@@ -112,7 +113,10 @@ def _one_holder(asking: Asking, feature: FeatureStatus, holder: str, first: date
     ask = holders.holder_history if feature.kind == "limit" else holders.day_history
     with asking.server.guard.database.read() as connection:
         days = ask(connection, feature.name, holder, first, end)
+        today, held = day_of(end), usage.held(connection, feature.name, holder) if feature.kind == "limit" else 0
         version = modules.active_version(connection, holder) if feature.name == SOFTWARE_UNITS else None
+    if held:  # what is noted once an hour may be behind
+        days = [*(day for day in days if day.day < today), HolderDay(day=today, amount=held)]
     points = [Point(starts_at=day.day, peak=day.amount, average=day.amount, limit=None) for day in days]
     elements = [] if version is None else version.elements
     return OneHolder(
