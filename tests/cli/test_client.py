@@ -68,7 +68,7 @@ def test_modules_for_people_and_for_programs(server: ServerProcess, license_file
     published = both(server, "module", "publish", source).out.splitlines()
     assert published[0].startswith("Published shop 1.0.0: 4 Software Units (")
     table = both(server, "module", "list").out.splitlines()
-    assert table[0].split() == ["NAME", "VERSION", "UNITS", "WORKER", "PUBLISHED"]
+    assert table[0].split() == ["NAME", "VERSION", "UNITS", "WORKER", "PUBLISHED", "LAST", "REQUEST"]
     assert table[0].index("UNITS") + len("UNITS") == table[1].index(" 4 ") + 2  # numbers stand to the right
     assert "Why it counts".upper() in both(server, "module", "show", "shop").out
     query = server.cli("module", "query", "shop", "SELECT 1 AS one, NULL AS none, x'00ff' AS bytes")

@@ -16,6 +16,7 @@ from contract.surfaces import as_problem
 from placet.platform import instance_database, instances
 from placet.platform.instance_database import make_database
 from placet.platform.problems import ModuleProblem, ProblemCode
+from placet.platform.schema_files import Wanted
 from placet.store.credentials import Role
 
 SCHEMA = "CREATE TABLE notes (text TEXT);\nINSERT INTO notes VALUES ('of the schema');\n"
@@ -165,7 +166,8 @@ def test_a_snapshot_gets_what_the_new_schema_adds(tmp_path: Path) -> None:
     published, own = tmp_path / "published.sqlite3", tmp_path / "own.sqlite3"
     with closing(sqlite3.connect(published)) as database:
         database.executescript("CREATE TABLE notes (text TEXT); INSERT INTO notes VALUES ('published');")
-    make_database(own, SCHEMA + "CREATE TABLE more (x INT);\nINSERT INTO more VALUES (1);\n", published)
+    wanted = Wanted(schema=SCHEMA + "CREATE TABLE more (x INT);\nINSERT INTO more VALUES (1);\n")
+    make_database(own, wanted, published)
     with closing(sqlite3.connect(own)) as database:
         rows = database.execute("SELECT text, x FROM notes, more").fetchall()
     assert rows == [("published", 1)]
@@ -176,11 +178,11 @@ def test_what_cannot_be_copied_is_a_problem(tmp_path: Path) -> None:
     with closing(sqlite3.connect(published)) as database:
         database.executescript("CREATE TABLE notes (text TEXT);")
     with pytest.raises(ModuleProblem, match=r"has 8,192 bytes, and at most 8,191 are copied.*--empty") as caught:
-        make_database(own, SCHEMA, published, most_bytes=8191)
+        make_database(own, Wanted(schema=SCHEMA), published, most_bytes=8191)
     assert caught.value.code is ProblemCode.DATABASE_TOO_LARGE
     published.write_bytes(b"no database at all" * 1000)
     with pytest.raises(ModuleProblem, match=r"could not be copied: file is not a database.*--empty") as caught:
-        make_database(own, SCHEMA, published)
+        make_database(own, Wanted(schema=SCHEMA), published)
     assert caught.value.code is ProblemCode.DATABASE_NOT_COPIED
 
 
