@@ -17,6 +17,8 @@ from psycopg.waiting import Ready, Wait
 from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 
+from placet.store.failures import failure_of
+
 ANSWER_SECONDS = 7.0
 """How long an answer is waited for: longer than the server lets a statement take."""
 CHANNEL = "placet"
@@ -193,11 +195,12 @@ class Listener:
             raise OperationalError(None, None, error) from error
 
     def hear(self, seconds: float) -> bool:
-        """Wait for news, at most so long; answers whether there are any. Raises SQLAlchemy's ``OperationalError``."""
+        """Wait for news, at most so long; answers whether there are any. Raises :class:`DatabaseFailed`."""
         try:
             return any(True for _ in self._driver.notifies(timeout=seconds, stop_after=1))
         except psycopg.Error as error:
-            raise OperationalError(None, None, error) from error
+            lost = OperationalError(None, None, error, connection_invalidated=True)
+            raise failure_of(lost, commits=False) or lost from error
 
     def close(self) -> None:
         """Close the connection."""
