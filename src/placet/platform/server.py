@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import closing, suppress
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import structlog
 
@@ -37,6 +37,9 @@ from placet.store import front_ends
 from placet.store.database import Database
 from placet.store.history import Retention
 from placet.store.reach import NOT_REACHED
+
+if TYPE_CHECKING:
+    from placet.store.postgresql import Listener
 
 REFRESH_SECONDS = 0.25
 TICK_SECONDS = 60.0
@@ -235,19 +238,25 @@ class PlatformServer:
 
     def _listen(self) -> None:
         """Hear of changes at once, where the database tells of them; looking for them goes on beside it."""
+        opened: list[Listener] = []  # in a round of its own, so that it is told when the database is there again
 
         def listen() -> None:
-            listener = self.guard.database.listener()
-            if listener is None:
-                self._closing.wait()
+            if not opened:
+                listener = self.guard.database.listener()
+                if listener is None:
+                    self._closing.wait()
+                else:
+                    opened.append(listener)
                 return
-            with closing(listener):
+            with closing(opened.pop()) as listener:
                 while not self._closing.is_set():
                     if listener.hear(LISTEN_SECONDS):
                         self._changed.set()
                         self._moved.set()
 
         self._every(LISTEN_AGAIN_SECONDS, listen, failed="listen_failed")
+        for unheard in opened:
+            unheard.close()
 
     def _every(
         self, seconds: float, work: Callable[[], None], *, failed: str, wakes: threading.Event | None = None
