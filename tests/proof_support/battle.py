@@ -32,16 +32,20 @@ _LOOK = text(
 class Battle:
     """A fight of eight processes for what a license allows, ``most``, and somebody who watches that it is kept.
 
-    ``meanwhile`` is done between two looks, and may do anything. More and more may be allowed: never less.
+    It lasts ``seconds``. ``meanwhile`` is done between two looks, and may do anything. More and more may be allowed:
+    never less.
     """
 
-    def __init__(self, url: str, directory: Path, most: dict[str, int], **options: Any) -> None:
+    def __init__(
+        self, url: str, directory: Path, most: dict[str, int], *, seconds: float = SECONDS, **options: Any
+    ) -> None:
         now = time.monotonic()
+        self.seconds = seconds
         self.fight = Fight(
             url=url,
             directory=str(directory),
             begins_at=now + ROOM_TO_START,
-            ends_at=now + ROOM_TO_START + SECONDS,
+            ends_at=now + ROOM_TO_START + seconds,
             wall=time.time(),
             **options,
         )
@@ -130,4 +134,4 @@ class Battle:
         """The figures, for people."""
         outcomes = ", ".join(f"{do} {was} {count:,}" for (do, was), count in sorted(accounts.outcomes.items()))
         peaks = ", ".join(f"{name} {peak:,} of {self.most[name]:,}" for name, peak in self.peak.items())
-        return f"{title}: {SECONDS:g} s, {self.looks:,} looks; most seen: {peaks}; {outcomes}"
+        return f"{title}: {self.seconds:.3g} s, {self.looks:,} looks; most seen: {peaks}; {outcomes}"
