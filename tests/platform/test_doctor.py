@@ -193,10 +193,10 @@ MENDABLE = [
     planted(
         Kind.INDEX_MISSING,
         "schema",
-        "the index ix_audit_events_at of audit_events is missing",
-        "DROP INDEX ix_audit_events_at",
+        "the index ix_audit_events_deleted of audit_events is missing",
+        "DROP INDEX ix_audit_events_deleted",
         before=None,
-        after="ix_audit_events_at",
+        after="ix_audit_events_deleted",
     ),
     planted(
         Kind.ROLE_UNKNOWN,

@@ -3,12 +3,12 @@
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import insert, inspect
 
 from builders import NOW
 from placet.store.audit import AuditEvent, Event, events, record
 from placet.store.database import Database
-from placet.store.schema import totals
+from placet.store.schema import DELETIONS, totals
 
 
 def note(database: Database, *subjects: str) -> None:
@@ -83,3 +83,11 @@ def test_every_event_has_a_code_of_its_own_that_fits() -> None:
     codes = [str(event) for event in Event]
     assert len(set(codes)) == len(codes)
     assert all(0 < len(code) <= 60 and "." in code for code in codes)
+
+
+def test_events_are_in_no_index_but_deletions_which_are_looked_for_by_time(database: Database) -> None:
+    assert f"event = '{Event.MODULE_DELETED}'" == DELETIONS
+    with database.read() as connection:
+        (index,) = inspect(connection).get_indexes("audit_events")
+    (where,) = [value for name, value in index["dialect_options"].items() if name.endswith("_where")]
+    assert "module.deleted" in str(where)

@@ -70,3 +70,11 @@ def test_each_request_of_a_connection_has_its_own_head(address: tuple[str, int])
     one = b"POST / HTTP/1.1\r\nHost: x\r\nX: " + b"y" * 40_000 + b"\r\n"
     told = asked(address, one + b"\r\n", one + b"\r\n", one + b"Connection: close\r\n\r\n")
     assert told.count(b"HTTP/1.1 200") == 3
+
+
+def test_a_head_that_begins_in_the_piece_in_which_another_request_ends_has_the_cap(address: tuple[str, int]) -> None:
+    small = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\n"
+    large = b"".join(b"X%d: " % number + b"y" * 8000 + b"\r\n" for number in range(8))
+    told = asked(address, small + b"zz", b"zz" + START + large, b"X: " + b"y" * 4000 + b"\r\n" + END)
+    assert told.count(b"HTTP/1.1 200") <= 1
+    assert b"HTTP/1.1 400" in told

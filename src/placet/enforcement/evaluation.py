@@ -106,15 +106,12 @@ def with_usage(status: Status, facts: Facts) -> Status:
     Nothing but ``facts.usage`` and ``facts.meters`` may differ from the facts that ``status`` was made of.
     """
     judged = status.state in _LIMITS_JUDGED
-    used = {name: _used(found, facts, judged) for name, found in status.features.items()}
-    return _with_features(
-        status,
-        {
-            name: _using(status.features[name], units, judged)
-            for name, units in used.items()
-            if units is not None and units != status.features[name].used
-        },
-    )
+    changed = {}
+    for name, found in status.features.items():
+        used = _used(found, facts, judged)
+        if used is not None and used != found.used:
+            changed[name] = _using(found, used, judged)
+    return _with_features(status, changed)
 
 
 def _used(found: FeatureStatus, facts: Facts, judged: bool) -> int | None:  # noqa: FBT001

@@ -11,7 +11,6 @@ from placet.enforcement import Amount, Decision, ProductError, Refused, Status, 
 from placet.guard.judge import SYSTEM, Judge
 from placet.store import audit, usage
 from placet.store.batches import Batches
-from placet.store.hot import together
 
 LONGEST_HOLDER = 200
 
@@ -92,28 +91,19 @@ class Counting(Judge):
 
     def _allocate_all(self, connection: Connection, asked: Sequence[_Asked]) -> list[Decision]:
         """Decide each, in their order, and count what is allowed. A refusal has changed nothing."""
-        pairs = list(dict.fromkeys((name, each.holder) for each in asked for name in sorted(each.amounts)))
-        locks = usage.locks(connection, {name for name, _ in pairs})
+        pairs = list({(name, each.holder): None for each in asked for name in each.amounts})
+        locks = usage.locks(connection, pairs)
         status, cursors = self._evaluate_with(connection, locks, [usage.holding(*pair) for pair in pairs])
         rows = [cursor.fetchone() for cursor in cursors]
-        held = {pair: row[0] if row else 0 for pair, row in zip(pairs, rows, strict=True)}
-        tally = _Tally(status, held)
-        decisions = [tally.decide(each) for each in asked]
-        now = self.now()
-        told = [
-            audit.recording(
-                audit.Event.ALLOCATED,
-                now=now,
-                actor=each.actor,
-                subject=each.holder,
-                operation=each.operation,
-                **each.amounts,
-            )
-            for each, decision in zip(asked, decisions, strict=True)
-            if decision.allowed
-        ]
-        changes = tally.changes()
-        usage.check(changes, together(connection, [*usage.changing(changes, tally.amounts, now), *told]))
+        tally = _Tally(status, {pair: row[0] if row else 0 for pair, row in zip(pairs, rows, strict=True)})
+        now, decisions, told = self.now(), [], []
+        for each in asked:
+            decision = tally.decide(each)
+            decisions.append(decision)
+            if decision.allowed:
+                detail = {"operation": each.operation, **each.amounts}
+                told.append(audit.telling(audit.Event.ALLOCATED, each.actor, each.holder, detail, now))
+        usage.change(connection, tally.changes(), tally.amounts, now, told)
         return decisions
 
 
@@ -128,15 +118,14 @@ class _Tally:
 
     def decide(self, asked: _Asked) -> Decision:
         """Decide by what those before it have left."""
-        mine = {name: (name, asked.holder) for name in asked.amounts}
-        wanted = {name: Amount(units, self._held[mine[name]]) for name, units in asked.amounts.items()}
+        wanted = {name: Amount(units, self._held[name, asked.holder]) for name, units in asked.amounts.items()}
         if self._used:
             self._status = with_used(self._before, self._used)
         decision = decide(self._status, asked.operation, wanted)
         if decision.allowed:
             for name, amount in wanted.items():
                 self._used[name] = (self._status.features[name].used or 0) + amount.requested - amount.held
-                self.amounts[mine[name]] = self._held[mine[name]] = amount.requested
+                self.amounts[name, asked.holder] = self._held[name, asked.holder] = amount.requested
         return decision
 
     def changes(self) -> dict[str, usage.Change]:

@@ -227,25 +227,31 @@ class Metering(Judge):
     def _consume_all(self, connection: Connection, asked: Sequence[_Asked]) -> list[Consumption | KeyReused]:
         """Decide each, in their order, and record what is allowed. A refusal has changed nothing."""
         entries: dict[str, list[Entry]] = {}
-        for each in sorted(asked, key=lambda each: each.feature):
+        for each in asked:
             entries.setdefault(each.feature, []).append(each.entry)
         finding = {
-            feature: metering.finding(connection, feature, [entry.key for entry in some])
-            for feature, some in entries.items()
+            feature: metering.finding(connection, feature, [entry.key for entry in entries[feature]])
+            for feature in sorted(entries)
         }
         locks = metering.locks(connection, entries)
         stored, cursors = self._read_with(connection, locks, [call for calls in finding.values() for call in calls])
         status, now, found = self._judge(stored), self.now(), iter(cursors)
-        answers: dict[str, Iterator[Consumption | KeyReused]] = {}
-        for feature, some in entries.items():
-            known = {key: amount for _ in finding[feature] for key, amount in next(found).fetchall()}
-            tally = _Tally(status, feature, known)
-            answers[feature] = iter([tally.decide(entry) for entry in some])
-            if tally.new:
-                limit, starts_at = tally.found.tolerated_limit, tally.found.period_starts_at or now
-                meter = stored.facts.meters[feature]
-                metering.record(connection, feature, meter, starts_at, tally.new, limit=limit, now=now)
-        return [next(answers[each.feature]) for each in asked]
+        tallies = {}
+        for feature, calls in finding.items():
+            known = {key: amount for _ in calls for key, amount in next(found).fetchall()}
+            tallies[feature] = _Tally(status, feature, known)
+        answers = [tallies[each.feature].decide(each.entry) for each in asked]
+        for tally in (tally for tally in tallies.values() if tally.new):
+            metering.record(
+                connection,
+                tally.feature,
+                stored.facts.meters[tally.feature],
+                tally.found.period_starts_at or now,
+                tally.new,
+                limit=tally.found.tolerated_limit,
+                now=now,
+            )
+        return answers
 
 
 class _Tally:
@@ -253,7 +259,7 @@ class _Tally:
 
     def __init__(self, status: Status, feature: str, known: dict[str, int]) -> None:
         self._status = status
-        self._feature = feature
+        self.feature = feature
         self._known = known
         self._last: Decision | None = None
         self.found = status.features[feature]
@@ -262,7 +268,7 @@ class _Tally:
 
     def decide(self, entry: Entry) -> Consumption | KeyReused:
         """Decide by what those before it have left. What was recorded before was allowed, whatever holds now."""
-        feature, before = self._feature, self._known.get(entry.key)
+        feature, before = self.feature, self._known.get(entry.key)
         if before is not None and before != entry.amount:
             return KeyReused(
                 f"The idempotency key {entry.key!r} was used before for {before:,} units of {feature!r}, and now for "
@@ -283,8 +289,8 @@ class _Tally:
     def _decide_new(self, amount: int) -> Decision:
         decision = None if self._last is None else decide_more(self._last, amount)
         if decision is None:
-            status = with_used(self._status, {self._feature: self._used}) if self.new else self._status
-            decision = decide_use(status, CONSUME, self._feature, Amount(amount))
+            status = with_used(self._status, {self.feature: self._used}) if self.new else self._status
+            decision = decide_use(status, CONSUME, self.feature, Amount(amount))
         if decision.allowed:
             self._last = decision
         return decision

@@ -28,24 +28,32 @@ class Snapshot:
         self.answers: dict[str, Answer] = {}
         self._product = product
         self._policy = policy
-        self._status: Status | None = None
+        self._known: _Known | None = None
 
     def status(self, now: float) -> Status:
         """Answer the status at ``now`` (seconds since the epoch), the last one where it still holds."""
-        known = self._status
-        if known is not None and known.evaluated_at.timestamp() <= now < _end(known):
-            return known
-        status = evaluate(self.stored.facts, self._product, datetime.fromtimestamp(now, UTC), self._policy)
-        self._status = status
-        return status
+        return self._at(now).status
 
     def answer(self, operation: str, now: float) -> Decision:
         """Decide an operation that takes no amounts, and keep the answer for as long as it holds."""
-        status = self.status(now)
-        decision = decide(status, operation)
-        self.answers[operation] = Answer(decision, status.evaluated_at.timestamp(), _end(status))
+        known = self._at(now)
+        decision = decide(known.status, operation)
+        self.answers[operation] = Answer(decision, known.since, known.until)
         return decision
 
+    def _at(self, now: float) -> "_Known":
+        known = self._known
+        if known is None or not known.since <= now < known.until:
+            status = evaluate(self.stored.facts, self._product, datetime.fromtimestamp(now, UTC), self._policy)
+            end = status.next_change_at
+            known = _Known(status, status.evaluated_at.timestamp(), float("inf") if end is None else end.timestamp())
+            self._known = known
+        return known
 
-def _end(status: Status) -> float:
-    return float("inf") if status.next_change_at is None else status.next_change_at.timestamp()
+
+class _Known(NamedTuple):
+    """A status, and the period in which it stays the same, like an :class:`Answer`."""
+
+    status: Status
+    since: float
+    until: float

@@ -1,5 +1,6 @@
 """The audit trail: who did what, written in the transaction that does it."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -75,11 +76,11 @@ class AuditEvent(msgspec.Struct, frozen=True, kw_only=True):
 
 def record(connection: Connection, event: Event, *, now: datetime, actor: str, subject: str, **detail: object) -> None:
     """Append an event in the caller's transaction."""
-    statement, parameters = recording(event, now=now, actor=actor, subject=subject, **detail)
+    statement, parameters = telling(event, actor, subject, detail, now)
     statement.run(connection, *parameters)
 
 
-def recording(event: Event, *, now: datetime, actor: str, subject: str, **detail: object) -> Call:
+def telling(event: Event, actor: str, subject: str, detail: Mapping[str, object], now: datetime) -> Call:
     """Answer the statement that appends an event."""
     text = msgspec.json.encode(detail).decode()
     return (_RECORD, (microseconds(now), storable(actor), str(event), storable(subject), text))

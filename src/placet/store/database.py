@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from placet.store.postgresql import Listener
     from placet.store.turns import Turns
 
-SCHEMA_VERSION = "0005"
+SCHEMA_VERSION = "0006"
 """The newest migration. Compared without Alembic, which is imported only where the schema is behind."""
 
 LONGEST_URL = 2000

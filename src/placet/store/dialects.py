@@ -183,6 +183,11 @@ def locks_rows(connection: Connection) -> bool:
     return connection.dialect.name != "sqlite"
 
 
+def has_arrays(connection: Connection) -> bool:
+    """Tell whether one parameter can be a list of values, and a statement part of another."""
+    return connection.dialect.name == "postgresql"
+
+
 def parameters_at_once(connection: Connection) -> int:
     """Answer how many parameters one statement had best have.
 

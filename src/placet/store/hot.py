@@ -24,7 +24,7 @@ class Hot:
 
     def run(self, connection: Connection, *parameters: object) -> Any:
         """Execute it; answers the driver's cursor."""
-        driver: Any = connection.connection.driver_connection
+        driver: Any = connection.connection.dbapi_connection
         text = self._text[connection.dialect.paramstyle]
         try:
             return driver.execute(text, parameters)
@@ -33,7 +33,7 @@ class Hot:
 
     def run_many(self, connection: Connection, rows: Sequence[Sequence[object]]) -> None:
         """Execute it once for each row."""
-        driver: Any = connection.connection.driver_connection
+        driver: Any = connection.connection.dbapi_connection
         text = self._text[connection.dialect.paramstyle]
         cursor = driver.cursor()
         try:
@@ -53,7 +53,7 @@ def together(connection: Connection, calls: Sequence[Call]) -> list[Any]:
 
     None of them may need what another answers. Where one fails, those after it have not happened.
     """
-    driver: Any = connection.connection.driver_connection
+    driver: Any = connection.connection.dbapi_connection
     text = "several statements"
     parameters: tuple[object, ...] = ()
     try:
@@ -63,7 +63,8 @@ def together(connection: Connection, calls: Sequence[Call]) -> list[Any]:
                 text = statement._text["qmark"]  # noqa: SLF001
                 cursors.append(driver.execute(text, parameters))
             return cursors
-        return list(driver.together([(statement.numbered, parameters) for statement, parameters in calls]))
+        asked = [(statement.numbered, parameters) for statement, parameters in calls]
+        return list(driver.together(asked))
     except connection.dialect.loaded_dbapi.Error as error:
         raise _as_sqlalchemy(connection, text, parameters, error) from error
 

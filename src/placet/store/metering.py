@@ -24,6 +24,18 @@ MOST_AT_ONCE = LARGEST_LIMIT
 
 _LOCK = Hot("SELECT used FROM meters WHERE feature = ? FOR UPDATE")
 _ADD = Hot("UPDATE meters SET used = used + ? WHERE feature = ? AND used + ? <= ?")
+_FIND = (
+    "SELECT c.key, c.amount FROM meters m JOIN consumptions c ON c.feature = m.feature"
+    " AND c.period_starts_at IN (m.period_starts_at, m.previous_starts_at) WHERE m.feature = ? AND c.key "
+)
+_FIND_ANY = Hot(f"{_FIND} = ANY(?)")
+_RECORD_ALL = Hot(
+    "WITH added AS (UPDATE meters SET used = used + ? WHERE feature = ? AND used + ? <= ? RETURNING feature)"
+    " INSERT INTO consumptions (feature, period_starts_at, key, amount, at, actor)"
+    " SELECT added.feature, ?, each.key, each.amount, ?, each.actor"
+    " FROM added, unnest(CAST(? AS text[]), CAST(? AS bigint[]), CAST(? AS text[])) AS each (key, amount, actor)"
+)
+"""Counts and records any number of consumptions, or does nothing at all: where statements can be parts of another."""
 _KEEP = Hot(
     "INSERT INTO meter_periods (feature, period_starts_at, used)"
     " SELECT feature, period_starts_at, used FROM meters WHERE feature = ?"
@@ -102,6 +114,8 @@ def finding(connection: Connection, feature: str, keys: Sequence[str]) -> list[C
 
     Their rows are keys and amounts.
     """
+    if dialects.has_arrays(connection):
+        return [(_FIND_ANY, (feature, list(keys)))]
     most = dialects.parameters_at_once(connection)
     some = [keys[first : first + most] for first in range(0, len(keys), most)]
     return [(_find(len(each)), (feature, *each)) for each in some]
@@ -110,11 +124,7 @@ def finding(connection: Connection, feature: str, keys: Sequence[str]) -> list[C
 @cache
 def _find(keys: int) -> Hot:
     marks = ", ".join("?" * keys)
-    return Hot(
-        "SELECT c.key, c.amount FROM meters m JOIN consumptions c ON c.feature = m.feature"  # noqa: S608 (only question marks are filled in)
-        " AND c.period_starts_at IN (m.period_starts_at, m.previous_starts_at)"
-        f" WHERE m.feature = ? AND c.key IN ({marks})"
-    )
+    return Hot(f"{_FIND} IN ({marks})")
 
 
 def record(
@@ -133,18 +143,28 @@ def record(
     """
     at, units = microseconds(now), sum(entry.amount for entry in entries)
     starts, begins = _period(feature, meter, period_starts_at)
-    add = (_ADD, (units, feature, units, NO_LIMIT if limit is None else limit))
+    guarded = (units, feature, units, NO_LIMIT if limit is None else limit)
+    consumed: dict[str, int] = {}
+    for entry in entries:
+        actor = storable(entry.actor)
+        consumed[actor] = consumed.get(actor, 0) + entry.amount
+    days = holders.consuming(connection, feature, consumed, now)
+    records: list[Call]
+    if dialects.has_arrays(connection):
+        keys, amounts = [entry.key for entry in entries], [entry.amount for entry in entries]
+        records = [(_RECORD_ALL, (*guarded, starts, at, keys, amounts, [storable(entry.actor) for entry in entries]))]
+    else:
+        records = [(_ADD, guarded), *_rows(connection, feature, starts, entries, at)]
+    cursors = together(connection, [*begins, *records, *days])
+    if cursors[len(begins)].rowcount == 0:
+        raise LimitPassed(feature)
+
+
+def _rows(connection: Connection, feature: str, starts: int, entries: Sequence[Entry], at: int) -> list[Call]:
     rows = [(feature, starts, entry.key, entry.amount, at, storable(entry.actor)) for entry in entries]
     most = dialects.parameters_at_once(connection) // 6
     some = [rows[first : first + most] for first in range(0, len(rows), most)]
-    records = [(_recording(len(each)), tuple(value for row in each for value in row)) for each in some]
-    consumed: dict[str, int] = {}
-    for row in rows:
-        consumed[row[5]] = consumed.get(row[5], 0) + row[3]
-    days = holders.consuming(connection, feature, consumed, now)
-    cursors = together(connection, [*begins, add, *records, *days])
-    if cursors[len(begins)].rowcount == 0:
-        raise LimitPassed(feature)
+    return [(_recording(len(each)), tuple(value for row in each for value in row)) for each in some]
 
 
 @cache

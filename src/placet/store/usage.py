@@ -7,13 +7,13 @@ together. Features are always taken in the order of their names: no deadlocks.
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 from sqlalchemy import ColumnElement, Connection, and_, func, insert, select, union_all
 
 from placet.store import dialects
-from placet.store.hot import Call, Hot
+from placet.store.hot import Call, Hot, together
 from placet.store.rows import all_of
 from placet.store.schema import allocations, leases, microseconds, totals
 
@@ -77,11 +77,11 @@ def ensure_totals(connection: Connection, features: Iterable[str]) -> None:
         connection.execute(insert(totals).values(feature=feature, used=0))
 
 
-def locks(connection: Connection, features: Iterable[str]) -> list[Call]:
-    """Answer the statements that lock the totals of ``features``, in the order that everybody takes them in."""
+def locks(connection: Connection, pairs: Iterable[tuple[str, str]]) -> list[Call]:
+    """Answer the statements that lock the totals of some features (of pairs with holders), in everybody's order."""
     if not dialects.locks_rows(connection):
         return []
-    return [(_LOCK, (feature,)) for feature in sorted(features)]
+    return [(_LOCK, (feature,)) for feature in sorted({feature for feature, _ in pairs})]
 
 
 def holding(feature: str, holder: str) -> Call:
@@ -89,24 +89,25 @@ def holding(feature: str, holder: str) -> Call:
     return (_HELD, (feature, holder))
 
 
-def changing(changes: Mapping[str, Change], amounts: Mapping[tuple[str, str], int], now: datetime) -> list[Call]:
-    """Answer the statements that change locked totals, then those that set what holders hold, by feature and holder.
+def change(
+    connection: Connection,
+    changes: Mapping[str, Change],
+    amounts: Mapping[tuple[str, str], int],
+    now: datetime,
+    then: Sequence[Call],
+) -> None:
+    """Change locked totals, set what holders hold (by feature and holder), and execute ``then``, all in one go.
 
-    The totals come first, as many as there are changes of other than zero units: :func:`check` looks at them.
+    Raises :class:`LimitPassed`.
     """
-    adds = [
-        (_ADD, (change.units, feature, change.units, NO_LIMIT if change.most is None else change.most))
-        for feature, change in sorted(changes.items())
-        if change.units
-    ]
+    adds = [feature for feature in sorted(changes) if changes[feature].units]
+    calls: list[Call] = []
+    for feature in adds:
+        units, most = changes[feature]
+        calls.append((_ADD, (units, feature, units, NO_LIMIT if most is None else most)))
     at = microseconds(now)
-    return [*adds, *((_SET, (feature, holder, units, at)) for (feature, holder), units in sorted(amounts.items()))]
-
-
-def check(changes: Mapping[str, Change], cursors: Sequence[Any]) -> None:
-    """Raise :class:`LimitPassed` where one of the guarded statements of :func:`changing` has found the limit passed."""
-    changed = [feature for feature, change in sorted(changes.items()) if change.units]
-    for feature, cursor in zip(changed, cursors, strict=False):
+    calls.extend((_SET, (*pair, amounts[pair], at)) for pair in sorted(amounts))
+    for feature, cursor in zip(adds, together(connection, [*calls, *then]), strict=False):
         if cursor.rowcount == 0:
             raise LimitPassed(feature)
 

@@ -61,15 +61,16 @@ class Edge:
             await self._proxy.aclose()
             return
         _, area, *rest = [*scope["path"].split("/", 3), ""][:4]
-        answer = refusing(scope, send)
         if area not in {APPS, PERSONAL} or not rest or not rest[0]:
             if scope["type"] == "websocket" and not _TUNNEL.fullmatch(scope["path"]):
-                await _answer_problem(answer, _NO_WEBSOCKET)
+                await _answer_problem(refusing(scope, send), _NO_WEBSOCKET)
             else:
                 await self._front(scope, receive, send)
         elif scope["path"].count("/") == 2:
             # Quoted anew: decoded, a name may hold a line end, which would be a header of its own.
-            await _redirect(answer, f"/{area}/{quote(rest[0], safe='')}/", scope.get("query_string", b""))
+            await _redirect(
+                refusing(scope, send), f"/{area}/{quote(rest[0], safe='')}/", scope.get("query_string", b"")
+            )
         else:
             await self._pass_on(area, rest[0], scope, receive, send)
 

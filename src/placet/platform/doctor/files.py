@@ -13,7 +13,7 @@ from datetime import timedelta
 from hashlib import sha256
 from pathlib import Path
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, delete, select, text
 
 from placet.platform.build import MODULE
 from placet.platform.doctor.findings import Case, Change, FileRepair, Finding, some
@@ -21,9 +21,9 @@ from placet.platform.doctor.kinds import Kind
 from placet.platform.journals import Journals
 from placet.platform.layout import remove_empty, remove_tree
 from placet.platform.product import SOFTWARE_UNITS
-from placet.store import audit, usage
+from placet.store import usage
 from placet.store.modules import archive_of
-from placet.store.schema import audit_events, module_archives, module_versions, modules
+from placet.store.schema import DELETIONS, audit_events, module_archives, module_versions, modules
 
 LONG_AGO = timedelta(hours=1)
 """Longer than a publish or a deletion takes, for what a running server may be at."""
@@ -125,9 +125,7 @@ def _orphans(case: Case) -> Iterator[Finding]:
 
 def _just_deleted(connection: Connection, case: Case) -> set[str]:
     """Answer the modules whose files a running server may be about to remove."""
-    query = select(audit_events.c.subject).where(
-        audit_events.c.event == str(audit.Event.MODULE_DELETED), audit_events.c.at > case.now - LONG_AGO
-    )
+    query = select(audit_events.c.subject).where(text(DELETIONS), audit_events.c.at > case.now - LONG_AGO)
     return set(connection.execute(query).scalars())
 
 
